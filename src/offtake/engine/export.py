@@ -1,0 +1,88 @@
+"""Rows to files: the one loop every export runs through, whoever asked for it and wherever it goes."""
+
+import os
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from offtake.encode.compress import compress
+from offtake.errors import StoreFull
+from offtake.model.export import Plan
+from offtake.model.ports import Chunks, Format, RowStream, Source, Stop
+
+NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
+
+
+def export_chunks(
+    source: Source,
+    plan: Plan,
+    format: Format,
+    options: Any = None,
+    *,
+    compression: str = "none",
+    stop: Stop | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Chunks:
+    """The bytes of one file. Nothing runs until the first chunk is pulled; closing it ends the read.
+
+    `options` is an instance of `format.options` (None = its defaults); `on_rows` is told the size of every batch.
+    Raises what `Source.read` raises, before the first chunk whenever the failure comes before the first batch.
+    """
+    stream = source.read(plan, stop or Stop())
+    with closing(stream):
+        primed = replace(stream, batches=_prime(stream, on_rows))
+        with closing(format.encode(primed, options or format.options())) as encoded:
+            yield from compress(encoded, compression)
+
+
+def _prime(stream: RowStream, on_rows: Callable[[int], None] | None) -> Generator[pa.RecordBatch, None, None]:
+    """The same batches, the first already fetched: a CSV header sent before it would turn a dead database into a 200."""
+    first = next(stream.batches, None)
+
+    def batches() -> Generator[pa.RecordBatch, None, None]:
+        batch = first
+        while batch is not None:
+            if on_rows is not None:
+                on_rows(batch.num_rows)
+            yield batch
+            batch = next(stream.batches, None)
+
+    return batches()
+
+
+def write_file(chunks: Chunks, path: Path) -> int:
+    """Write the chunks to `path` and give their number of bytes. Half a file is never visible under that name.
+
+    Written aside, synced, then renamed; any failure, Ctrl-C included, removes what was written. StoreFull if no room.
+    """
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    size = 0
+    try:
+        with closing(chunks), aside.open("xb") as file:
+            for chunk in chunks:
+                size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise StoreFull(f"No room is left for {path.name}.", hint="Free some space or choose another folder.") from error
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return size
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename is durable only once the folder is synced."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""Who asks: tenants, principals, what they may do."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from offtake.errors import InsufficientScope
+
+
+class Scope(StrEnum):
+    """One permission."""
+
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"
+    PII_READ = "pii:read"
+    KEYS_ADMIN = "keys:admin"
+    AUDIT_READ = "audit:read"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """The walled-off owner of everything. `uuid` is how some dialects name it."""
+
+    name: str
+    uuid: str
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, in one tenant. `tenant` None crosses tenants and exists only on the command line."""
+
+    id: str
+    tenant: str | None
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def holds(self, scope: str) -> bool:
+        """Whether this principal has the scope; scopes a deployment invents itself are plain text."""
+        return scope in self.scopes
+
+
+@dataclass(frozen=True)
+class Key:
+    """A principal's API secret as the app database remembers it: never the secret itself."""
+
+    id: str
+    tenant: str
+    prefix: str  # the first characters, so that people can tell keys apart
+    scopes: frozenset[str]
+    roles: frozenset[str] = frozenset()
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = field(default=None, compare=False)
+
+
+def require(principal: Principal, *scopes: str) -> None:
+    """Raise InsufficientScope unless the principal holds every one of the scopes."""
+    missing = [scope for scope in scopes if not principal.holds(scope)]
+    if missing:
+        raise InsufficientScope(
+            f"This needs the scope {missing[0]}.",
+            hint=f"Ask for a key with {', '.join(missing)}.",
+        )

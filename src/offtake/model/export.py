@@ -1,0 +1,110 @@
+"""A wish and its proof: what one caller asks for, and the plan that may be run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from offtake.model.dataset import Dataset, Field, FieldType, Mask, Sort
+from offtake.model.filter import Filter
+
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class FieldChoice:
+    """A field the caller wants, under the label it wants (none = its own header)."""
+
+    field: str
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """`start ≤ x < end` as the caller wrote them: ISO 8601 or relative. An absent side is open; no field = the dataset's."""
+
+    start: str | None = None
+    end: str | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """One caller's wish, in words of the service, not yet checked. Which entrypoint it came through is not in here.
+
+    `fields` None = every visible field in dataset order; `filter` is a tree of `query.filters`, its values as sent.
+    """
+
+    dataset: str
+    format: str = "csv"
+    fields: tuple[FieldChoice, ...] | None = None
+    filter: Filter | None = None
+    sort: tuple[Sort, ...] | None = None
+    q: str = ""
+    date_range: DateRange | None = None
+    limit: int | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    filename: str | None = None
+    options: Mapping[str, Any] = field(default_factory=lambda: _NO_OPTIONS)
+    compression: str = "none"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the file: a field, the header it gets, and the mask this principal sees it through.
+
+    A masked column is text whatever its field's type, so `type` is what encoders and sources must use.
+    `label` is what the request gave, else None: formats then print the field's name (or its label where they say so).
+    """
+
+    field: Field
+    label: str | None = None
+    mask: Mask | None = None
+
+    @property
+    def name(self) -> str:
+        """The field's name: the Arrow column's name, the JSON key."""
+        return self.field.name
+
+    @property
+    def type(self) -> FieldType:
+        """The type the values arrive in."""
+        return FieldType.STRING if self.mask else self.field.type
+
+
+@dataclass(frozen=True)
+class Reader:
+    """For whom the file is written: BCP 47 tag, IANA zone. None = ISO 8601, plain numbers, UTC."""
+
+    locale: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """The wall of a tenant: every row read has this value in this column."""
+
+    column: str
+    tenant: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request proven valid, with everything its principal may not see already taken out.
+
+    Only `query.plan.plan_export` makes one. `confinement` None means the dataset has no tenant column or the caller may
+    cross tenants (the command line's `--all-tenants`). `row_limit` 0 = none; sources refuse a read beyond it before
+    its first row. `limit` None = all rows. `order` is total whenever it is not empty.
+    """
+
+    dataset: Dataset
+    columns: tuple[Column, ...]
+    confinement: Confinement | None = None
+    where: Filter | None = None
+    order: tuple[Sort, ...] = ()
+    limit: int | None = None
+    row_limit: int = 0
+    reader: Reader = Reader()
+    planned_at: datetime | None = None

@@ -1,0 +1,20 @@
+"""How much one key and one tenant may take at a time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """0 = none, for every number. `rate` is in the notation of the `limits` library ("60000/minute"), per key.
+
+    `store` is a Redis URL that shares the counters between processes; without one each process counts for itself.
+    """
+
+    rate: str = "60000/minute"
+    downloads_per_key: int = 8
+    downloads_per_tenant: int = 32
+    download_s: int = 3600
+    rows_per_day: int = 0
+    bytes_per_day: int = 0
+    body_bytes: int = 1_000_000
+    store: str = ""
