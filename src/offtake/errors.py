@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class OfftakeError(Exception):
-    """An expected failure. `extra` joins the problem document (RFC 9457 §3.2), `problems` are (JSON pointer, detail)."""
+    """An expected failure. `extra` joins the problem document (RFC 9457 §3.2); `problems`: (JSON pointer, detail)."""
 
     code: ClassVar[str] = "INTERNAL"
     status: ClassVar[int] = 500

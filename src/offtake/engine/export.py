@@ -41,7 +41,7 @@ def export_chunks(
 
 
 def _prime(stream: RowStream, on_rows: Callable[[int], None] | None) -> Generator[pa.RecordBatch, None, None]:
-    """The same batches, the first already fetched: a CSV header sent before it would turn a dead database into a 200."""
+    """The same batches, the first already fetched: a header sent before it would turn a dead database into a 200."""
     first = next(stream.batches, None)
 
     def batches() -> Generator[pa.RecordBatch, None, None]:
@@ -71,7 +71,9 @@ def write_file(chunks: Chunks, path: Path) -> int:
         aside.replace(path)
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise StoreFull(f"No room is left for {path.name}.", hint="Free some space or choose another folder.") from error
+            raise StoreFull(
+                f"No room is left for {path.name}.", hint="Free some space or choose another folder."
+            ) from error
         raise
     finally:
         aside.unlink(missing_ok=True)

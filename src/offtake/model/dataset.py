@@ -58,7 +58,7 @@ class Sort:
 
 @dataclass(frozen=True)
 class CustomFields:
-    """Fields that are rows of another dataset: `definitions` says which fields exist, `column` (json) holds the values."""
+    """Fields that are rows of another dataset: `definitions` says which exist, `column` (json) holds the values."""
 
     column: str
     definitions: str

@@ -22,7 +22,7 @@ class FieldChoice:
 
 @dataclass(frozen=True)
 class DateRange:
-    """`start ≤ x < end` as the caller wrote them: ISO 8601 or relative. An absent side is open; no field = the dataset's."""
+    """`start ≤ x < end` as the caller wrote it: ISO 8601 or relative. No side = open; no field = the dataset's."""
 
     start: str | None = None
     end: str | None = None

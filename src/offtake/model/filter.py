@@ -44,7 +44,7 @@ Value = str | int | float | Decimal | bool | date | datetime | time | None
 
 @dataclass(frozen=True)
 class Condition:
-    """`field` `op` `values`. Unchecked trees hold what the caller sent; `query.filters` gives the values their types."""
+    """`field` `op` `values`. Unchecked trees hold what the caller sent; `query.filters` types the values."""
 
     field: str
     op: Operator

@@ -70,8 +70,8 @@ class RowStream:
     string, uuid, json → string · integer → int64 · number → float64 · boolean → bool · date → date32 ·
     datetime → timestamp[us, UTC] · time → time64[us] · list → list<of these> · struct → struct<of these> ·
     decimal → decimal128(p, s), or string where the database sets no bound (the digits, or NaN / Infinity / -Infinity).
-    Binary arrives as lower-case hex text. Instants of ±infinity are the largest and smallest int64 (as in PostgreSQL and
-    DuckDB), dates the largest and smallest int32. json is the text as the database writes it.
+    Binary arrives as lower-case hex text. Instants of ±infinity are the largest and smallest int64 (as in PostgreSQL
+    and DuckDB), dates the largest and smallest int32. json is the text as the database writes it.
 
     `batches` is a generator: closing it ends the read and gives the connection back. One thread at a time iterates or
     closes it; the `Stop` given to `Source.read` interrupts it from any other.
@@ -104,7 +104,7 @@ _NO_FILES: Mapping[str, FileSet] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """One entry of `sources:` with the limits that hold for it. `timezone` types columns that have none of their own."""
+    """One entry of `sources:` with the limits that hold for it. `timezone` types columns that have none."""
 
     name: str
     url: str
