@@ -1,0 +1,33 @@
+"""Fixtures every folder may use: the real servers, started once a session and ended with it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from servers import Postgres, find_mariadbd, run_mariadb, run_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL 18; `with postgres.database() as url` gives a throwaway database."""
+    with run_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """The URL of one PostgreSQL database that lasts the whole session."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """The URL of a database on a real MariaDB; skipped where none is installed, unless REQUIRE_MARIADB=1."""
+    binary = find_mariadbd()
+    if binary is None:
+        if os.environ.get("REQUIRE_MARIADB") == "1":
+            pytest.fail("REQUIRE_MARIADB=1, but no mariadbd was found on this machine.")
+        pytest.skip("No mariadbd on this machine (Debian: apt-get install mariadb-server).")
+    with run_mariadb(binary) as url:
+        yield url

