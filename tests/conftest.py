@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from servers import Postgres, find_mariadbd, run_mariadb, run_postgres
 
 
