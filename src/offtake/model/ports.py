@@ -1,6 +1,7 @@
 """The sockets, on one page. Concrete parts plug in from `source/` and `encode/`; nobody else defines a protocol."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,19 @@ import pyarrow as pa
 from offtake.errors import Cancelled
 from offtake.model.dataset import Dataset, Field
 from offtake.model.export import Column, Plan, Reader
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file may say of itself to people: an About sheet, a PDF's first page. Empty = unknown."""
+
+    title: str = ""
+    dataset: str = ""
+    filter: str = ""  # as evaluated, in the words of the filter language
+    asked_by: str = ""
+
+
+_ABOUT = About()
 
 # Some bytes of one file, in order. Whoever holds a Chunks closes it; closing it closes the read behind it.
 Chunks = Generator[bytes, None, None]
@@ -73,6 +87,7 @@ class RowStream:
     Binary arrives as lower-case hex text. Instants of ±infinity are the largest and smallest int64 (as in PostgreSQL
     and DuckDB), dates the largest and smallest int32. json is the text as the database writes it.
 
+    `notes` counts what an encoder did to values ("guarded", "cut"), for the manifest.
     `batches` is a generator: closing it ends the read and gives the connection back. One thread at a time iterates or
     closes it; the `Stop` given to `Source.read` interrupts it from any other.
     """
@@ -82,6 +97,8 @@ class RowStream:
     batches: Generator[pa.RecordBatch, None, None]
     snapshot_at: datetime
     reader: Reader = Reader()
+    about: About = _ABOUT
+    notes: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self.batches
@@ -107,7 +124,7 @@ class SourceSpec:
     """One entry of `sources:` with the limits that hold for it. `timezone` types columns that have none."""
 
     name: str
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     files: Mapping[str, FileSet] = field(default_factory=lambda: _NO_FILES)
     timezone: str = "UTC"
     connect_timeout_s: float = 5.0
