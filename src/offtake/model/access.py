@@ -54,6 +54,15 @@ class Key:
     last_used_at: datetime | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True)
+class Secret:
+    """What links and cursors are signed with: the last configured one signs, each verifies until its `not_after`."""
+
+    id: str
+    value: bytes = field(repr=False)
+    not_after: datetime | None = None
+
+
 def require(principal: Principal, *scopes: str) -> None:
     """Raise InsufficientScope unless the principal holds every one of the scopes."""
     missing = [scope for scope in scopes if not principal.holds(scope)]

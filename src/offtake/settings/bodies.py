@@ -1,0 +1,187 @@
+"""The shape of offtake.yaml, block by block. Its JSON Schema is `settings_schema()`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from offtake.model.dataset import FieldType, Mask
+from offtake.model.limits import Limits
+from offtake.model.ports import SourceSpec
+
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+RATE = r"^[0-9]+ ?(/|per) ?([0-9]+ ?)?(second|minute|hour|day|month|year)s?$"
+
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=NAME)]
+Rate = Annotated[str, Field(pattern=RATE, description="How many requests a key may make, such as 60000/minute.")]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+TypeName = Annotated[FieldType, Field(strict=False)]
+MaskName = Annotated[Mask, Field(strict=False)]
+
+
+def _whole_number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Body(BaseModel):
+    """One block. Nothing is converted on the quiet, nothing unknown is passed over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TenantBody(Body):
+    """One tenant; without a uuid it gets one that is made from its name."""
+
+    uuid: Annotated[UUID, Field(strict=False)] | None = None
+
+
+class SecretBody(Body):
+    """A file with a secret that signs links and cursors."""
+
+    id: Name
+    file: Text
+    not_after: Text | None = Field(None, description="The date or instant after which it no longer verifies.")
+
+
+class FilesBody(Body):
+    """Files that are read as one table."""
+
+    path: Text = Field(description="A path or a glob, relative to this file, or an object store's URL.")
+    nullstr: str = Field("", description="The text a CSV file writes for null.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_alone(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A path alone will do."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class SourceBody(Body):
+    """A database or a set of files we may read."""
+
+    url: Text | None = Field(None, description="An SQLAlchemy URL.")
+    url_file: Text | None = Field(None, description="A file that holds the URL, instead of `url`.")
+    files: dict[Name, FilesBody] = Field({}, description="Files that become tables; needs the URL duckdb://.")
+    timezone: Text = Field("UTC", description="The IANA zone of date-times stored without one.")
+
+
+class MemberBody(Body):
+    """A typed member of a struct."""
+
+    type: TypeName
+    label: Text | None = None
+    description: str = ""
+    nullable: bool = True
+    values: list[Annotated[str, BeforeValidator(_whole_number_as_text)]] = Field(
+        [], description="The only values a filter may name."
+    )
+    items: TypeName | None = Field(None, description="The type of a list's elements.")
+    fields: dict[Text, "MemberBody"] = Field({}, description="The members of a struct, or of a list's structs.")
+
+
+class FieldBody(MemberBody):
+    """One field of a dataset."""
+
+    column: Text | None = Field(None, description="Its name in the database; the field's name if absent.")
+    mask: MaskName | None = Field(None, description="What remains of a value without `unless_scope`.")
+    unless_scope: Text | None = Field(None, description="The scope that sees the field unmasked.")
+
+
+class CustomFieldsBody(Body):
+    """Fields that are rows of another dataset."""
+
+    column: Text = Field(description="The json column that holds the values.")
+    definitions: Text = Field(description="The dataset whose rows say which fields exist.")
+    id: Text
+    label: Text
+    type: Text
+    group: Text | None = None
+
+
+class SchemasBody(Body):
+    """Whole field lists that are rows of another dataset."""
+
+    dataset: Text
+    id: Text
+    fields: Text
+    column: Text = Field(description="The json column that holds each row's values.")
+
+
+class DatasetBody(Body):
+    """One table, view or query that can be exported."""
+
+    source: Text
+    table: Text | None = None
+    sql: Text | None = Field(None, description="A SELECT, instead of `table`.")
+    label: Text | None = None
+    description: str = ""
+    tenant_field: Text | None = Field(None, description="The field or column every read is confined by.")
+    scopes: list[Text] = Field([], description="What a key needs to read this dataset.")
+    key: list[Text] = Field([], description="Fields or columns that make an asked-for order total.")
+    date_field: Text | None = Field(None, description="The field a date range means.")
+    default_sort: list[Text] = Field([], description="Field names; a leading - sorts downwards.")
+    row_limit: Count = Field(0, description="More matching rows than this are an error; 0 = no limit.")
+    fields: dict[Text, FieldBody] = Field({}, description="What is exported; without it, every column.")
+    custom_fields: CustomFieldsBody | None = None
+    schemas: SchemasBody | None = None
+    aliases: dict[str, Text] = Field({}, description="Dialect: the name that dialect knows the dataset by.")
+
+
+class LimitsBody(Body):
+    """How much one key and one tenant may take at a time; 0 = no limit."""
+
+    rate: Rate | None = None
+    downloads_per_key: Count = Limits.downloads_per_key
+    downloads_per_tenant: Count = Limits.downloads_per_tenant
+    download_s: Count = Limits.download_s
+    rows_per_day: Count = Limits.rows_per_day
+    bytes_per_day: Count = Limits.bytes_per_day
+    body_bytes: Count = Limits.body_bytes
+    store: str = Field(default=Limits.store, description="A Redis URL that shares the counters between processes.")
+
+
+class TimeoutsBody(Body):
+    """How long a source may take, in seconds."""
+
+    connect_s: Seconds = SourceSpec.connect_timeout_s
+    statement_s: Seconds = SourceSpec.statement_timeout_s
+
+
+class PoolBody(Body):
+    """How many connections one source may hold, and how long a request waits for one."""
+
+    size: Annotated[int, Field(ge=1)] = SourceSpec.pool_size
+    timeout_s: Seconds = SourceSpec.pool_timeout_s
+
+
+class FileBody(Body):
+    """offtake.yaml"""
+
+    database: Text = Field("sqlite:///.offtake/offtake.db", description="The app database's SQLAlchemy URL.")
+    store: Text = Field(".offtake/artifacts", description="Where finished files lie.")
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = Field(
+        None, description="The address in links; without it, the request's own."
+    )
+    tenants: dict[Text, TenantBody] = {}
+    rate_limit: Rate | None = None
+    secrets: list[SecretBody] = Field([], description="The last one signs, all of them verify.")
+    sources: dict[Name, SourceBody] = {}
+    datasets: dict[Name, DatasetBody] = {}
+    roles: dict[Text, list[Text]] = Field({}, description="A role and the scopes it holds.")
+    limits: LimitsBody = LimitsBody()
+    timeouts: TimeoutsBody = TimeoutsBody()
+    pool: PoolBody = PoolBody()
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of offtake.yaml (draft 2020-12)."""
+    schema = FileBody.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "offtake.yaml"}
