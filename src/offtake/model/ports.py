@@ -77,24 +77,6 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class About:
-    """What a file may say about itself: who asked for what, as people should read it; the filter as evaluated."""
-
-    title: str = ""
-    dataset: str = ""
-    filter: str = ""
-    asked_by: str = ""
-
-
-@dataclass
-class Tally:
-    """What an encoder had to change, counted while it writes: complete when its chunks are."""
-
-    guarded: int = 0  # cells that got a ' so that no spreadsheet takes them for a formula
-    cut: int = 0  # cells cut at the 32,767 characters Excel holds
-
-
-@dataclass(frozen=True)
 class RowStream:
     """Arrow record batches of one snapshot, in order, read once.
 
