@@ -1,0 +1,140 @@
+"""Opening the app database: SQLite in one file, or PostgreSQL by URL; its tables brought up to date under a lock."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from offtake.errors import InvalidConfig
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x0FF7A4E  # any fixed number: PostgreSQL's advisory locks are named by one
+BUSY_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class AppDb:
+    """An open app database. Reads and writes are short transactions; nothing streams from here."""
+
+    engine: sa.Engine
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that writes: on SQLite it takes the write lock at once, so it never fails half-way for it."""
+        with self.engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
+            yield connection
+
+    def ping(self) -> None:
+        """Raise whatever the driver raises unless the database answers."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self.engine.dispose()
+
+
+def open_appdb(url: str) -> AppDb:
+    """The app database at the URL, its tables up to date. Any number of processes may start at once.
+
+    Raises InvalidConfig for a URL that is neither SQLite nor PostgreSQL.
+    """
+    parsed = _parse(url)
+    engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgres(parsed)
+    try:
+        _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return AppDb(engine)
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise InvalidConfig(
+            "database: this is not a database URL.", hint="Try sqlite:///.offtake/offtake.db."
+        ) from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        raise InvalidConfig(
+            f"database: {parsed.get_backend_name()} cannot hold the app database.",
+            hint="Use sqlite:///… for one machine or postgresql://… for many.",
+        )
+    return parsed
+
+
+def _open_sqlite(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise InvalidConfig(
+            "database: an app database in memory would forget every key.", hint="Try sqlite:///.offtake/offtake.db."
+        )
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url.set(drivername="sqlite"), connect_args={"timeout": BUSY_TIMEOUT_S})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own BEGIN comes late and never around DDL; `_begin_sqlite` sends it instead.
+    connection.isolation_level = None
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+
+def _open_postgres(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "offtake"},
+    )
+
+
+def _migrate(engine: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with _one_starter(engine), engine.connect() as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _one_starter(engine: sa.Engine) -> Iterator[None]:
+    """On SQLite a file lock: switching to WAL fails at once, without waiting, while another process does the same."""
+    database = engine.url.database
+    if engine.dialect.name != "sqlite" or database is None:
+        yield
+        return
+    with _file_lock(Path(f"{database}.lock")):
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        finally:
+            raw.close()
+        yield

@@ -1,0 +1,110 @@
+"""What keys and tenants have taken: requests a minute, downloads at once, rows and bytes a day."""
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from limits import RateLimitItem, RateLimitItemPerDay, parse
+from limits.errors import ConfigurationError
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
+
+from offtake.errors import InvalidConfig, RateLimited
+from offtake.model.access import Principal
+from offtake.model.limits import Limits
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Where a key stands: requests a window, how many are left, seconds until there are more."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+
+
+class Counters:
+    """The counters behind `Limits`. Requests, rows and bytes are counted in `limits.store` if it names one.
+
+    Downloads at once are always counted by each process for itself: a crashed one could not give a shared slot back.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        try:
+            storage = storage_from_string(limits.store or "memory://")
+            self._rate = parse(limits.rate) if limits.rate not in ("", "0") else None
+        except (ConfigurationError, ValueError) as error:
+            raise InvalidConfig(
+                "limits: the rate or the store cannot be read.",
+                hint='Write the rate like "60000/minute" and the store like redis://host:6379.',
+            ) from error
+        self._limits = limits
+        self._requests = SlidingWindowCounterRateLimiter(storage)
+        self._days = FixedWindowRateLimiter(storage)
+        self._rows = RateLimitItemPerDay(limits.rows_per_day, namespace="rows") if limits.rows_per_day else None
+        self._bytes = RateLimitItemPerDay(limits.bytes_per_day, namespace="bytes") if limits.bytes_per_day else None
+        self._lock = threading.Lock()
+        self._running: Counter[str] = Counter()
+
+    def count_request(self, principal: Principal) -> Allowance | None:
+        """Count one request of the key; None where no rate is set. Raises RateLimited."""
+        if self._rate is None:
+            return None
+        allowed = self._requests.hit(self._rate, principal.id)
+        reset_time, remaining = self._requests.get_window_stats(self._rate, principal.id)
+        reset_s = max(1, math.ceil(reset_time - time.time()))
+        if not allowed:
+            raise _limited(f"This key may send {self._limits.rate.replace('/', ' requests per ')}.", reset_s)
+        return Allowance(self._rate.amount, remaining, reset_s)
+
+    @contextmanager
+    def slot(self, principal: Principal) -> Iterator[None]:
+        """Room for one read of the principal, given back at the end. Raises RateLimited if it has as many as it may."""
+        places = (
+            (f"key {principal.id}", self._limits.downloads_per_key, "This key"),
+            (f"tenant {principal.tenant}", self._limits.downloads_per_tenant, "This tenant"),
+        )
+        with self._lock:
+            for place, allowed, who in places:
+                if allowed and self._running[place] >= allowed:
+                    raise _limited(f"{who} has {allowed} downloads running, as many as it may.", 5)
+            for place, _, _ in places:
+                self._running[place] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                for place, _, _ in places:
+                    self._running[place] -= 1
+                    if not self._running[place]:
+                        del self._running[place]
+
+    def check_day(self, principal: Principal) -> None:
+        """Raise RateLimited if the tenant has had its rows or bytes of the day."""
+        for item, what in ((self._rows, "rows"), (self._bytes, "bytes")):
+            if item is not None and not self._days.test(item, str(principal.tenant)):
+                reset_time, _ = self._days.get_window_stats(item, str(principal.tenant))
+                raise _limited(
+                    f"This tenant has had its {item.amount} {what} of the day.",
+                    max(1, math.ceil(reset_time - time.time())),
+                )
+
+    def count_rows(self, principal: Principal, rows: int) -> None:
+        """Add to the tenant's rows of the day. The download that crosses the line still finishes."""
+        self._add(self._rows, principal, rows)
+
+    def count_bytes(self, principal: Principal, size: int) -> None:
+        """Add to the tenant's bytes of the day, counted as they leave, compressed or not."""
+        self._add(self._bytes, principal, size)
+
+    def _add(self, item: RateLimitItem | None, principal: Principal, amount: int) -> None:
+        if item is not None and amount:
+            self._days.hit(item, str(principal.tenant), cost=amount)
+
+
+def _limited(detail: str, retry_after_s: int) -> RateLimited:
+    return RateLimited(detail, hint=f"Try again in {retry_after_s} seconds.", extra={"retry_after_s": retry_after_s})

@@ -1,0 +1,156 @@
+"""Which datasets a principal sees, what is in them, a first look and a count."""
+
+import difflib
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+from offtake.errors import NotFound, SourceFailed, SourceTimeout
+from offtake.model.access import Principal, Scope, require
+from offtake.model.dataset import Dataset, Field, FieldType, Mask
+from offtake.model.export import ExportRequest, Plan
+from offtake.model.filter import Operator
+from offtake.model.ports import Source, Stop
+from offtake.query.filters import operators_for
+from offtake.query.plan import plan_export
+from offtake.service.access import LOCAL
+from offtake.service.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """A field as one principal sees it: masked it is text, and no operator works on it."""
+
+    name: str
+    label: str
+    type: FieldType
+    nullable: bool
+    operators: tuple[Operator, ...]
+    description: str = ""
+    values: tuple[str, ...] = ()
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetView:
+    """A dataset as one principal sees it. `row_limit` None = none."""
+
+    name: str
+    label: str
+    description: str
+    fields: tuple[FieldView, ...]
+    formats: tuple[str, ...]
+    date_field: str | None
+    key: tuple[str, ...]
+    row_limit: int | None
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """How many rows match, and how many one export may hold (None = any number)."""
+
+    matched: int
+    allowed: int | None
+
+
+def resolve_dataset(runtime: Runtime, name: str) -> Dataset:
+    """The dataset with its fields, asked of its source (once) where the settings give none.
+
+    Raises NotFound, or what `Source.describe` raises.
+    """
+    dataset = runtime.datasets.get(name)
+    if dataset is None:
+        raise NotFound(f"There is no dataset {name!r}.", hint="List the datasets to see their names.")
+    if dataset.fields:
+        return dataset
+    if name not in runtime.resolved:
+        runtime.resolved[name] = replace(dataset, fields=runtime.sources[dataset.source].describe(dataset))
+    return runtime.resolved[name]
+
+
+def find_dataset(runtime: Runtime, principal: Principal, name: str) -> Dataset:
+    """The resolved dataset, if this principal may read it. Raises InsufficientScope; NotFound with the nearest name."""
+    require(principal, Scope.REPORTS_READ)
+    if name not in runtime.datasets:
+        visible = [dataset.name for dataset in _visible(runtime, principal)]
+        nearest = difflib.get_close_matches(name, visible, n=1)
+        hint = f"Did you mean {nearest[0]}?" if nearest else "List the datasets to see their names."
+        raise NotFound(f"There is no dataset {name!r}.", hint=hint)
+    require(principal, *sorted(runtime.datasets[name].scopes))
+    return resolve_dataset(runtime, name)
+
+
+def plan_request(runtime: Runtime, principal: Principal, request: ExportRequest) -> tuple[Source, Plan]:
+    """The request proven valid for this principal, and the source that runs it."""
+    dataset = find_dataset(runtime, principal, request.dataset)
+    return runtime.sources[dataset.source], plan_export(dataset, request, principal, runtime.now())
+
+
+def list_datasets(runtime: Runtime, principal: Principal) -> tuple[DatasetView, ...]:
+    """Every dataset this principal may read, in the order of the settings.
+
+    One whose source does not answer is listed without fields rather than hiding all the others.
+    """
+    require(principal, Scope.REPORTS_READ)
+    return tuple(_view(runtime, principal, _described(runtime, dataset)) for dataset in _visible(runtime, principal))
+
+
+def describe_dataset(runtime: Runtime, principal: Principal, name: str) -> DatasetView:
+    """One dataset: fields, operators, formats. Raises InsufficientScope, NotFound, SourceFailed."""
+    return _view(runtime, principal, find_dataset(runtime, principal, name))
+
+
+def count_rows(runtime: Runtime, principal: Principal, request: ExportRequest, *, stop: Stop | None = None) -> RowCount:
+    """How many rows the request matches (its limit aside) and how many an export of it may hold."""
+    source, plan = plan_request(runtime, principal, request)
+    with read_slot(runtime, principal):
+        return RowCount(source.count(plan, stop or Stop()), plan.row_limit or None)
+
+
+def read_slot(runtime: Runtime, principal: Principal) -> AbstractContextManager[None]:
+    """Room for one read; the command line needs none."""
+    return nullcontext() if principal.id == LOCAL else runtime.counters.slot(principal)
+
+
+def _visible(runtime: Runtime, principal: Principal) -> list[Dataset]:
+    return [dataset for dataset in runtime.datasets.values() if dataset.scopes <= principal.scopes]
+
+
+def _described(runtime: Runtime, dataset: Dataset) -> Dataset:
+    try:
+        return resolve_dataset(runtime, dataset.name)
+    except (SourceFailed, SourceTimeout):
+        return dataset
+
+
+def _view(runtime: Runtime, principal: Principal, dataset: Dataset) -> DatasetView:
+    masks = {field.name: _mask(field, principal) for field in dataset.fields}
+    seen = [field for field in dataset.fields if masks[field.name] is not Mask.HIDE]
+    by_column: Mapping[str, str] = {field.column: field.name for field in reversed(seen)}
+    return DatasetView(
+        name=dataset.name,
+        label=dataset.label or dataset.name,
+        description=dataset.description,
+        fields=tuple(_field_view(field, masks[field.name]) for field in seen),
+        formats=tuple(runtime.formats),
+        date_field=dataset.date_field if any(field.name == dataset.date_field for field in seen) else None,
+        key=tuple(by_column[column] for column in dataset.key if column in by_column),
+        row_limit=dataset.row_limit or None,
+    )
+
+
+def _mask(field: Field, principal: Principal) -> Mask | None:
+    return None if field.unless_scope and principal.holds(field.unless_scope) else field.mask
+
+
+def _field_view(field: Field, mask: Mask | None) -> FieldView:
+    return FieldView(
+        name=field.name,
+        label=field.label or field.name,
+        type=FieldType.STRING if mask else field.type,
+        nullable=field.nullable,
+        operators=() if mask else tuple(operators_for(field)),
+        description=field.description,
+        values=() if mask else field.values,
+        masked=mask is not None,
+    )

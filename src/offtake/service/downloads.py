@@ -1,0 +1,146 @@
+"""A download: one request, proven, limited, streamed as one file to whoever asked for it now."""
+
+import difflib
+import re
+import threading
+import unicodedata
+import zoneinfo
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from offtake.encode import parse_options
+from offtake.engine.export import export_chunks
+from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeout
+from offtake.model.access import Principal
+from offtake.model.export import ExportRequest, Plan
+from offtake.model.ports import Chunks, Format, Stop
+from offtake.service.access import LOCAL
+from offtake.service.datasets import plan_request, read_slot
+from offtake.service.runtime import Runtime
+
+COMPRESSIONS = {"none": ("", ""), "gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
+LONGEST_NAME = 200  # bytes; file systems take 255, and browsers add " (1)" and the like
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file about to stream. Nothing was read yet: the first chunk pulled starts it, closing `chunks` ends it."""
+
+    filename: str
+    media_type: str
+    chunks: Chunks
+
+
+def open_download(
+    runtime: Runtime,
+    principal: Principal,
+    request: ExportRequest,
+    *,
+    stop: Stop | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Download:
+    """The file this request asks for. `on_rows` is told the size of every batch; setting `stop` ends the read.
+
+    Raises here whatever is wrong with the request; with the first chunk RateLimited, RowLimitExceeded and what the
+    source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.
+    """
+    format = find_format(runtime, request.format)
+    suffix, media_type = _find_compression(request.compression)
+    source, plan = plan_request(runtime, principal, request)
+    options = parse_options(format, request.options)
+    filename = _filename(runtime, request, plan, format.extension) + suffix
+    stop = stop or Stop()
+
+    def start(on_batch: Callable[[int], None] | None) -> Chunks:
+        return export_chunks(
+            source, plan, format, options, compression=request.compression, stop=stop, on_rows=on_batch
+        )
+
+    chunks = start(on_rows) if principal.id == LOCAL else _limited(runtime, principal, stop, start, on_rows)
+    return Download(filename, media_type or format.media_type, chunks)
+
+
+def find_format(runtime: Runtime, name: str) -> Format:
+    """The format of that name. Raises InvalidFormat with the nearest."""
+    format = runtime.formats.get(name)
+    if format is None:
+        raise InvalidFormat(f"There is no format {name!r}.", hint=_nearest(name, runtime.formats), pointer="/format")
+    return format
+
+
+def _find_compression(name: str) -> tuple[str, str]:
+    if name not in COMPRESSIONS:
+        raise InvalidRequest(
+            f"There is no compression {name!r}.", hint=_nearest(name, COMPRESSIONS), pointer="/compression"
+        )
+    return COMPRESSIONS[name]
+
+
+def _nearest(name: str, known: Any) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(known)}."
+
+
+def _limited(
+    runtime: Runtime,
+    principal: Principal,
+    stop: Stop,
+    start: Callable[[Callable[[int], None]], Chunks],
+    on_rows: Callable[[int], None] | None,
+) -> Chunks:
+    """The chunks, within the limits of the key and its tenant. A slot is taken with the first chunk, not before."""
+    counters = runtime.counters
+
+    def count(rows: int) -> None:
+        counters.count_rows(principal, rows)
+        if on_rows is not None:
+            on_rows(rows)
+
+    counters.check_day(principal)
+    with read_slot(runtime, principal), _deadline(runtime.limits.download_s, stop), closing(start(count)) as chunks:
+        for chunk in chunks:
+            counters.count_bytes(principal, len(chunk))
+            yield chunk
+
+
+@contextmanager
+def _deadline(seconds: int, stop: Stop) -> Iterator[None]:
+    """Set `stop` when the time is over, and say that it was the time. 0 = no limit."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        stop.set()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    try:
+        yield
+    except Cancelled as error:
+        if not over.is_set():
+            raise
+        raise SourceTimeout(
+            f"The download took longer than {seconds} seconds.", hint="Ask for fewer rows or fields."
+        ) from error
+    finally:
+        timer.cancel()
+
+
+def _filename(runtime: Runtime, request: ExportRequest, plan: Plan, extension: str) -> str:
+    """What the request calls the file, or the dataset and today's date where the reader is."""
+    zone = zoneinfo.ZoneInfo(plan.reader.timezone or "UTC")
+    default = f"{request.dataset}_{runtime.now().astimezone(zone):%Y-%m-%d}"
+    wanted = clean_filename(request.filename or "") or clean_filename(default)
+    return wanted if wanted.lower().endswith(extension) else wanted + extension
+
+
+def clean_filename(text: str) -> str:
+    """The text as a file name any system takes: no path, no control or format characters, no leading dot; short."""
+    text = unicodedata.normalize("NFC", text)
+    text = "".join(char for char in text if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+    text = re.sub(r'[/\\:*?"<>|]+', "_", text).strip(" .")
+    return text.encode()[:LONGEST_NAME].decode(errors="ignore")
