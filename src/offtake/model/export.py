@@ -91,19 +91,29 @@ class Confinement:
 
 
 @dataclass(frozen=True)
+class OrderKey:
+    """One key of a plan's order: a column of the database, NULLS LAST; `type` None if no field shows that column."""
+
+    column: str
+    descending: bool = False
+    type: FieldType | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A request proven valid, with everything its principal may not see already taken out.
 
     Only `query.plan.plan_export` makes one. `confinement` None means the dataset has no tenant column or the caller may
-    cross tenants (the command line's `--all-tenants`). `row_limit` 0 = none; sources refuse a read beyond it before
-    its first row. `limit` None = all rows. `order` is total whenever it is not empty.
+    cross tenants (the command line's `--all-tenants`). `row_limit` 0 = none, or nothing that `limit` does not keep
+    already; sources refuse a read beyond it before its first row. `limit` None = all rows. `order` ends with the
+    dataset's key whenever it is not empty, and so is total.
     """
 
     dataset: Dataset
     columns: tuple[Column, ...]
     confinement: Confinement | None = None
     where: Filter | None = None
-    order: tuple[Sort, ...] = ()
+    order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     row_limit: int = 0
     reader: Reader = Reader()

@@ -1,0 +1,114 @@
+"""Plan -> one SQLAlchemy Core select. Every value is bound; identifiers come from the configuration alone, quoted.
+
+`dialect` is a SQLAlchemy dialect name or `duckdb` (compile that one with the base PostgreSQL dialect and paramstyle
+`qmark`: parameters then carry no casts). `naive` names the fields (not columns) of type datetime whose columns have no
+zone of their own; such a column holds the wall clock of `timezone`. MySQL and every database we have no words for are
+read in a UTC session: there a column that is not in `naive` holds UTC. SQLite ignores both.
+
+On SQLite the source registers these functions, deterministic, giving null for null and for what they cannot read:
+
+- `offtake_fold(value)`: `str(value).casefold()`
+- `offtake_instant(value)`: microseconds since 1970 in UTC, an integer, as the source itself reads the value
+- `offtake_date(value)`: `YYYY-MM-DD`, as the source itself reads the value
+- `offtake_time(value)`: `query.keys.time_key` of the time that the source reads
+- `offtake_decimal(value)`: `query.keys.decimal_key(value)`
+- `offtake_boolean(value)`: 1 or 0, as the source itself reads the value
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from offtake.model.dataset import Dataset, FieldType, Mask
+from offtake.model.export import Column, OrderKey, Plan
+from offtake.query.flavours import Expr, Flavour, bind, flavour_of
+from offtake.query.predicates import Reading, predicate, same_uuid
+
+_NONE: frozenset[str] = frozenset()
+
+
+def build_select(plan: Plan, dialect: str, *, timezone: str = "UTC", naive: frozenset[str] = _NONE) -> sa.Select[Any]:
+    """The plan's rows: one column per `plan.columns`, in their order, labelled with the field's name.
+
+    Read the columns by position: a database may shorten a long label (PostgreSQL: 63 bytes).
+    """
+    reading = _reading(plan, dialect, timezone, naive)
+    statement = _confined(sa.select(*(_shown(column, reading) for column in plan.columns)), plan, reading)
+    for key in plan.order:
+        statement = statement.order_by(*_order(key, reading))
+    return statement if plan.limit is None else statement.limit(bind(plan.limit, sa.BigInteger()))
+
+
+def build_count(
+    plan: Plan, dialect: str, at_most: int | None = None, *, timezone: str = "UTC", naive: frozenset[str] = _NONE
+) -> sa.Select[Any]:
+    """How many rows the plan matches, its `limit` aside; never more than `at_most`, and then no more rows are read."""
+    reading = _reading(plan, dialect, timezone, naive)
+    if at_most is None:
+        return _confined(sa.select(sa.func.count()), plan, reading)
+    rows = _confined(sa.select(sa.literal_column("1").label("matched")), plan, reading)
+    return sa.select(sa.func.count()).select_from(rows.limit(bind(at_most, sa.BigInteger())).subquery("matches"))
+
+
+def _reading(plan: Plan, dialect: str, timezone: str, naive: frozenset[str]) -> Reading:
+    names = {field.column for field in plan.dataset.fields} | {key.column for key in plan.order}
+    if plan.confinement is not None:
+        names.add(plan.confinement.column)
+    table = _table(plan.dataset, [sa.column(name) for name in sorted(names)])
+    return Reading(plan.dataset, table, flavour_of(dialect), ZoneInfo(timezone), naive)
+
+
+def _table(dataset: Dataset, columns: list[sa.ColumnClause[Any]]) -> sa.FromClause:
+    """The dataset's table or query, under an alias that keeps its columns apart from the labels of the result."""
+    if dataset.sql:
+        # A colon would start a parameter, and a comment on the last line would swallow the bracket.
+        query = dataset.sql.strip().rstrip(";").replace(":", "\\:")
+        return sa.text(f"{query}\n").columns(*columns).subquery("dataset")
+    schema, _, name = dataset.table.rpartition(".")
+    return sa.table(name, *columns, schema=schema or None).alias("dataset")
+
+
+def _confined(statement: sa.Select[Any], plan: Plan, reading: Reading) -> sa.Select[Any]:
+    """The statement over the rows that the plan lets through, and no others."""
+    return statement.select_from(reading.table).where(*_conditions(plan, reading))
+
+
+def _conditions(plan: Plan, reading: Reading) -> Iterator[Expr]:
+    wall = plan.confinement
+    if wall is not None:
+        column = reading.table.c[wall.column]
+        is_uuid = any(field.column == wall.column and field.type is FieldType.UUID for field in plan.dataset.fields)
+        same = same_uuid if is_uuid else reading.flavour.same_text
+        yield same(column, [wall.tenant])
+    if plan.where is not None:
+        yield predicate(plan.where, reading)
+
+
+def _shown(column: Column, reading: Reading) -> sa.Label[Any]:
+    """The column's values as this principal may see them."""
+    value = reading.column(column.field)
+    if column.mask is not None:
+        value = _masked(value, column.mask, reading.flavour)
+    return value.label(column.name)
+
+
+def _masked(value: Expr, mask: Mask, flavour: Flavour) -> Expr:
+    """Masked inside the database: the whole value never leaves it. Null stays null."""
+    stars = sa.literal("****", sa.Text())
+    if mask is not Mask.LAST4:
+        return sa.case((value.is_not(None), stars), else_=sa.null())
+    text = flavour.text(value)
+    length = flavour.length(text)
+    last4 = stars + sa.cast(sa.func.substr(text, length - sa.literal_column("3")), sa.Text())
+    return sa.case((length > sa.literal_column("4"), last4), (value.is_not(None), stars), else_=sa.null())
+
+
+def _order(key: OrderKey, reading: Reading) -> list[Any]:
+    column: Expr = reading.table.c[key.column]
+    value = reading.flavour.comparable(column, key.type) if key.type else column
+    directed = value.desc() if key.descending else value.asc()
+    if reading.flavour.has_nulls_last:
+        return [directed.nulls_last()]
+    return [sa.case((column.is_(None), sa.literal_column("1")), else_=sa.literal_column("0")), directed]
