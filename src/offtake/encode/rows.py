@@ -1,0 +1,85 @@
+"""Batches to bytes by a row template: the one loop behind every text format.
+
+A format builds one `RowTemplate` per stream, of one `Cell` per column (or several), and calls `render` per batch:
+
+    template = RowTemplate(cells=(Cell(0, NumberWriter()), Cell(1, TextWriter(), prefix=Fixed(b","))), suffix=Fixed(b"\\n"))
+    rows = 0
+    for batch in stream:
+        yield render(batch, template, rows)
+        rows += batch.num_rows
+
+The text of a value is made by the cell's writer, then escaped, then put between prefix and suffix.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pyarrow as pa
+
+from offtake.encode.columns import prepare
+from offtake.encode.oracle import escape_text, render_rows
+from offtake.encode.template import (
+    BooleanWriter,
+    Cell,
+    ColumnWriter,
+    Escape,
+    Fixed,
+    JsonWriter,
+    Mode,
+    NumberStyle,
+    NumberWriter,
+    Other,
+    Part,
+    Pattern,
+    PatternWriter,
+    RowTemplate,
+    SerialWriter,
+    Step,
+    Tally,
+    TextWriter,
+)
+
+__all__ = [
+    "BooleanWriter",
+    "Cell",
+    "ColumnWriter",
+    "Escape",
+    "Fixed",
+    "JsonWriter",
+    "Mode",
+    "NumberStyle",
+    "NumberWriter",
+    "Other",
+    "Part",
+    "Pattern",
+    "PatternWriter",
+    "RowTemplate",
+    "SerialWriter",
+    "Step",
+    "Tally",
+    "TextWriter",
+    "escape_text",
+    "render",
+    "render_chunks",
+]
+
+ROWS_PER_CHUNK = 8192
+
+
+def render(batch: pa.RecordBatch, template: RowTemplate, row: int = 0, tally: Tally | None = None) -> bytes:
+    """All rows of the batch as bytes.
+
+    `row` is how many rows came before this batch: it decides between `first` and `between` and the row numbers.
+    `tally`, if given, counts what was guarded and cut. Raises TypeError if a writer does not fit its column's type.
+    """
+    return b"".join(render_chunks(batch, template, row, tally))
+
+
+def render_chunks(
+    batch: pa.RecordBatch, template: RowTemplate, row: int = 0, tally: Tally | None = None
+) -> Iterator[bytes]:
+    """The same in chunks that end at the end of a row, so that a batch of long rows needs little memory."""
+    columns = [prepare(batch.column(cell.column), cell.writer) for cell in template.cells]
+    rows = render_rows(columns, batch.num_rows, template, row, tally if tally is not None else Tally())
+    while chunk := b"".join(islice(rows, ROWS_PER_CHUNK)):
+        yield chunk
