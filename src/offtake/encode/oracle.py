@@ -1,9 +1,9 @@
-"""Row templates in plain Python: what `kernel/rows.c` must write byte for byte, and what runs where it was not compiled."""
+"""Row templates in plain Python: what `kernel/rows.c` must write byte for byte; it runs where that was not compiled."""
 
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -119,7 +119,8 @@ def _cell(cell: Cell, column: Prepared, value: object, number: bytes, tally: Tal
         text = cut_text(text, cell.escape.limit, tally)
         needs_other = bool(text) and (text[0] <= " " or text[-1] <= " ")
     around = cell.other if cell.other is not None and needs_other else cell
-    escaped = escape_text(text, cell.escape, tally).encode()
+    escape = cell.escape if column.kind is Kind.TEXT else replace(cell.escape, guard=False, limit=0)
+    escaped = escape_text(text, escape, tally).encode()
     return _fixed(around.prefix, number) + escaped + _fixed(around.suffix, number)
 
 

@@ -2,7 +2,8 @@
 
 A format builds one `RowTemplate` per stream, of one `Cell` per column (or several), and calls `render` per batch:
 
-    template = RowTemplate(cells=(Cell(0, NumberWriter()), Cell(1, TextWriter(), prefix=Fixed(b","))), suffix=Fixed(b"\\n"))
+    cells = (Cell(0, NumberWriter()), Cell(1, TextWriter(), prefix=Fixed(b",")))
+    template = RowTemplate(cells, suffix=Fixed(b"\\n"))
     rows = 0
     for batch in stream:
         yield render(batch, template, rows)

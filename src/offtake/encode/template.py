@@ -27,6 +27,7 @@ class Escape:
     csv only: `delimiter` is one ASCII character; `always` quotes every text; text equal to `null` is quoted, and so is
     empty text; `guard` puts `'` before text that a spreadsheet would take for a formula (and counts it).
     `limit`, in UTF-16 code units, cuts longer text (and counts it); 0 = never. A cut never splits a character.
+    `guard` and `limit` hold for columns of text only, whatever the cell says: a typed number is never touched.
     """
 
     mode: Mode = Mode.NONE
@@ -51,8 +52,8 @@ class NumberStyle:
 
     `group` "" = no grouping; `primary` and `secondary` are group sizes from the right (3 and 2 for 12,34,567).
     `negative` stands before and after a negative number; `digits` are ten characters, all of one UTF-8 length.
-    Fractions: all digits the value has (decimals keep their scale) if `max_fraction` is None; else rounded half-even to it and
-    trailing zeros dropped. Both ways padded with zeros to `min_fraction`.
+    Fractions: all digits the value has (decimals keep their scale) if `max_fraction` is None; else rounded half-even to
+    it and trailing zeros dropped. Both ways padded with zeros to `min_fraction`.
     """
 
     decimal: str = "."
@@ -156,7 +157,7 @@ class PatternWriter:
 
 @dataclass(frozen=True)
 class SerialWriter:
-    """Dates, instants (local time of `zone`) and times as spreadsheet serial numbers: days since 1899-12-30 (1900 system).
+    """Dates, instants (local time of `zone`) and times as spreadsheet serial numbers: days since 1899-12-30.
 
     Eleven digits of a day at most, which is under a microsecond. What no serial number can say (before 1900-03-01,
     after 9999-12-31, ±infinity) is written by `otherwise` and takes `Cell.other` around it.
