@@ -18,6 +18,7 @@ from itertools import islice
 import pyarrow as pa
 
 from offtake.encode.columns import prepare
+from offtake.encode.iso import ISO_DATE, ISO_INSTANT, ISO_TIME, iso_writer
 from offtake.encode.oracle import escape_text, render_rows
 from offtake.encode.template import (
     BooleanWriter,
@@ -41,6 +42,9 @@ from offtake.encode.template import (
 )
 
 __all__ = [
+    "ISO_DATE",
+    "ISO_INSTANT",
+    "ISO_TIME",
     "BooleanWriter",
     "Cell",
     "ColumnWriter",
@@ -60,6 +64,7 @@ __all__ = [
     "Tally",
     "TextWriter",
     "escape_text",
+    "iso_writer",
     "render",
     "render_chunks",
 ]
