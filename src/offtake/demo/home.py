@@ -1,0 +1,78 @@
+"""The demo's home: a folder with data, settings, secret and keys. A second start finds everything and keeps it."""
+
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from offtake.app import build_runtime
+from offtake.demo.database import HERE, build_database, is_current
+from offtake.demo.flights import lay_flights
+from offtake.model.access import Scope
+from offtake.service.access import create_key, local_principal
+from offtake.service.runtime import Runtime
+from offtake.settings import load_settings
+
+TENANT = "acme"
+ALL_SCOPES = tuple(str(scope) for scope in Scope)
+# name in demo.json: tenant, scopes, roles
+KEYS = {
+    "admin": ("acme", ALL_SCOPES, ("TENANT_ADMIN",)),
+    "reader": ("acme", ("reports:read",), ("TENANT_STAFF",)),
+    "none": ("acme", (), ()),
+    "globex": ("globex", ALL_SCOPES, ("TENANT_ADMIN",)),
+}
+
+
+def prepare(home: Path, port: int) -> Path:
+    """Make the home ready to be served on that port and give the path of its offtake.yaml.
+
+    demo.json comes last: whoever sees it can rely on the rest. Raises InvalidConfig if the flights are not installed.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    config = home / "offtake.yaml"
+    if not is_current(home / "demo.db"):
+        lay_flights(home / "flights")
+        shutil.copyfile(HERE / "offtake.yaml", config)
+        build_database(home / "demo.db")
+    if not (home / "secret").exists():
+        _write_private(home / "secret", secrets.token_hex(32))
+    _write_private(home / "demo.json", json.dumps(_card(home, config, port), indent=2) + "\n")
+    return config
+
+
+def read_card(home: Path) -> dict[str, Any]:
+    """What demo.json says: url, tenant, tenant_uuid, keys."""
+    card: dict[str, Any] = json.loads((home / "demo.json").read_text("utf-8"))
+    return card
+
+
+def _card(home: Path, config: Path, port: int) -> dict[str, Any]:
+    """The keys of the last start where there are any, and where the server will be."""
+    url = f"http://127.0.0.1:{port}"
+    if (home / "demo.json").exists():
+        return read_card(home) | {"url": url}
+    runtime = build_runtime(load_settings(config))
+    try:
+        return {"url": url, "tenant": TENANT, "tenant_uuid": runtime.tenants[TENANT].uuid, "keys": _make_keys(runtime)}
+    finally:
+        runtime.close()
+
+
+def _make_keys(runtime: Runtime) -> dict[str, str]:
+    owner = local_principal(runtime, None)
+    return {
+        name: create_key(runtime, owner, tenant=tenant, scopes=scopes, roles=roles)[1]
+        for name, (tenant, scopes, roles) in KEYS.items()
+    }
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    aside.unlink(missing_ok=True)
+    with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    aside.replace(path)
