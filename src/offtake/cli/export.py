@@ -1,0 +1,124 @@
+"""`offtake export`: one dataset to one file, through the same service as every download."""
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from offtake.app import build_runtime, close_runtime
+from offtake.cli.arguments import choose_format, read_fields, read_filter, read_options, read_sort
+from offtake.cli.failure import wrong_usage
+from offtake.cli.progress import showing_progress
+from offtake.cli.signals import run_stoppable
+from offtake.engine.export import write_file
+from offtake.model.access import Principal
+from offtake.model.export import DateRange, ExportRequest
+from offtake.model.ports import Chunks, Stop
+from offtake.service.access import local_principal
+from offtake.service.datasets import count_rows, find_dataset
+from offtake.service.downloads import open_download
+from offtake.service.runtime import Runtime
+from offtake.settings import load_settings
+
+
+@dataclass(frozen=True)
+class ExportArguments:
+    """The command's options as typed."""
+
+    dataset: str
+    output: str
+    config: Path
+    format: str | None = None
+    fields: str | None = None
+    filter: str | None = None
+    sort: str | None = None
+    start: str | None = None
+    end: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    tenant: str | None = None
+    all_tenants: bool = False
+    limit: int | None = None
+    options: tuple[str, ...] = ()
+
+
+def run_export(arguments: ExportArguments) -> None:
+    """Write the file, or the whole of it to stdout. Raises what the service raises; a failure leaves no file."""
+    settings = load_settings(arguments.config)
+    if arguments.output == "-" and sys.stdout.isatty() and arguments.format in ("xlsx", "parquet", "arrow", "pdf"):
+        wrong_usage(
+            f"{arguments.format} is not text and would garble the terminal.", "Redirect stdout, or name a file."
+        )
+    runtime = build_runtime(settings)
+    try:
+        request = _request(runtime, arguments)
+        principal = _principal(runtime, arguments)
+        count = partial(_count, runtime, principal, request)
+        with showing_progress(arguments.dataset, count) as on_rows:
+            run_stoppable(lambda stop: _write(runtime, principal, request, arguments.output, stop, on_rows))
+    finally:
+        close_runtime(runtime)
+
+
+def _write(
+    runtime: Runtime,
+    principal: Principal,
+    request: ExportRequest,
+    output: str,
+    stop: Stop,
+    on_rows: Callable[[int], None] | None,
+) -> None:
+    download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows)
+    if output == "-":
+        _write_stdout(download.chunks)
+    else:
+        write_file(download.chunks, Path(output))
+
+
+def _write_stdout(chunks: Chunks) -> None:
+    with closing(chunks):
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
+    if arguments.output != "-" and Path(arguments.output).is_dir():
+        wrong_usage(f"{arguments.output} is a folder.", "Name a file, such as -o out.csv.")
+    format, compression = choose_format(arguments.format, arguments.output, runtime.formats)
+    has_dates = arguments.start is not None or arguments.end is not None
+    return ExportRequest(
+        dataset=arguments.dataset,
+        format=format,
+        fields=read_fields(arguments.fields),
+        filter=read_filter(arguments.filter),
+        sort=read_sort(arguments.sort),
+        date_range=DateRange(arguments.start, arguments.end) if has_dates else None,
+        limit=arguments.limit,
+        locale=arguments.locale,
+        timezone=arguments.timezone,
+        options=read_options(arguments.options),
+        compression=compression,
+    )
+
+
+def _principal(runtime: Runtime, arguments: ExportArguments) -> Principal:
+    """Who exports. A dataset with a tenant column wants it said whose rows; on any other, a tenant changes nothing."""
+    if arguments.tenant is not None and arguments.all_tenants:
+        wrong_usage("--tenant and --all-tenants exclude each other.", "Keep one of them.")
+    principal = local_principal(runtime, arguments.tenant)
+    dataset = find_dataset(runtime, principal, arguments.dataset)
+    if dataset.tenant_column and arguments.tenant is None and not arguments.all_tenants:
+        known = ", ".join(runtime.tenants) or "none are configured"
+        wrong_usage(
+            f"{dataset.name} holds the rows of several tenants.",
+            f"Say whose: --tenant T ({known}), or --all-tenants.",
+        )
+    return principal
+
+
+def _count(runtime: Runtime, principal: Principal, request: ExportRequest, stop: Stop) -> int:
+    matched = count_rows(runtime, principal, request, stop=stop).matched
+    return matched if request.limit is None else min(matched, request.limit)

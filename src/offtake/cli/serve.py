@@ -1,0 +1,60 @@
+"""`offtake serve` and `offtake demo`: the HTTP service in this process, until a signal ends it."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+import uvicorn
+
+from offtake.app import build_runtime, close_runtime, create_app
+from offtake.errors import InvalidConfig
+from offtake.settings import load_settings, require_secrets
+
+GRACE_S = 30  # what a running download gets to finish after SIGTERM
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def run_serve(config: Path, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Raises InvalidConfig without a good secret or if the port is taken."""
+    settings = load_settings(config)
+    require_secrets(settings)
+    listener = _listen(host, port)
+    runtime = build_runtime(settings)
+    try:
+        # Requests are logged by the app itself, with their ids and without their queries.
+        options = uvicorn.Config(
+            create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
+        )
+        _Server(options, lambda: typer.echo("ready")).run(sockets=[listener])
+    finally:
+        close_runtime(runtime)
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, bound before anything else is opened, so that a port in use is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise InvalidConfig(
+            f"Cannot listen on {host}:{port}: {(error.strerror or 'no such address').lower()}.",
+            hint="Choose another --host or --port.",
+        ) from error
+    return listener
