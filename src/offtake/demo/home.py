@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from offtake.app import build_runtime
+from offtake.app import build_runtime, close_runtime
 from offtake.demo.database import HERE, build_database, is_current
 from offtake.demo.flights import lay_flights
 from offtake.model.access import Scope
@@ -58,7 +58,7 @@ def _card(home: Path, config: Path, port: int) -> dict[str, Any]:
     try:
         return {"url": url, "tenant": TENANT, "tenant_uuid": runtime.tenants[TENANT].uuid, "keys": _make_keys(runtime)}
     finally:
-        runtime.close()
+        close_runtime(runtime)
 
 
 def _make_keys(runtime: Runtime) -> dict[str, str]:
