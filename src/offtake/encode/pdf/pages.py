@@ -1,0 +1,204 @@
+"""Where everything stands on a page: column widths, lines of a cell, and the content streams that draw them.
+
+Units are points (1/72 inch), origin at the bottom left (ISO 32000-1 §8.3). A page's content is made of lines of text in
+absolute positions; what repeats on every page (the header row) is drawn by reference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from offtake.encode.pdf.embed import simple_widths
+from offtake.encode.pdf.fonts import MISSING, Face, Run, face, shape, width_of
+
+PAPER = {"a4": (595.28, 841.89), "a3": (841.89, 1190.55), "letter": (612.0, 792.0), "legal": (612.0, 1008.0)}
+MARGIN, FOOT = 36.0, 24.0
+PADDING = 3.0
+SIZE, LEADING = 8.0, 1.3
+SMALLEST = 5.0
+SIMPLE = "NotoSans"
+DESCENT = 0.25
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The page and its columns. `widths` include the padding on both sides; `right` marks columns of numbers."""
+
+    width: float
+    height: float
+    size: float
+    widths: tuple[float, ...]
+    right: tuple[bool, ...]
+
+    @property
+    def leading(self) -> float:
+        """From one line to the next."""
+        return self.size * LEADING
+
+    @property
+    def lefts(self) -> tuple[float, ...]:
+        """The left edge of every column."""
+        edges = [MARGIN]
+        for width in self.widths:
+            edges.append(edges[-1] + width)
+        return tuple(edges[:-1])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of one cell, ready to draw: bytes of cp1252 in the simple font, or shaped runs."""
+
+    simple: bytes
+    runs: tuple[Run, ...]
+    width: float  # thousandths of the font size
+
+
+@dataclass
+class Ink:
+    """Which glyphs the document has used so far: what the fonts at its end must hold.
+
+    A glyph that stands for two texts (a vowel sign drawn before different consonants) gets two numbers, so that every
+    number says exactly one text; CFF fonts have no such indirection, and their scripts do not need it.
+    """
+
+    used: dict[Face, dict[tuple[int, str], int]] = field(default_factory=dict)
+    names: dict[Face, bytes] = field(default_factory=dict)
+
+    def name(self, found: Face) -> bytes:
+        """The face's name in content streams."""
+        return self.names.setdefault(found, b"/G%d" % len(self.names))
+
+    def numbers(self, run: Run) -> list[int]:
+        """The number of each of the run's glyphs in the document's font (CID)."""
+        used = self.used.setdefault(run.face, {})
+        if run.face.is_cff:
+            return [used.setdefault((glyph.gid, glyph.text), glyph.gid) for glyph in run.glyphs]
+        return [used.setdefault((glyph.gid, glyph.text), len(used) + 1) for glyph in run.glyphs]
+
+
+_WIDTHS: list[int] = []
+
+
+def _byte_widths() -> list[int]:
+    if not _WIDTHS:
+        _WIDTHS.extend(simple_widths(face(SIMPLE)))
+    return _WIDTHS
+
+
+def line_of(text: str) -> Line:
+    """The text as one line; control characters show as a box."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in "\u200c\u200d" else _visible(c) for c in text)
+    try:
+        simple = text.encode("cp1252")
+    except UnicodeEncodeError:
+        runs = shape(text)
+        return Line(b"", runs, width_of(runs))
+    return Line(simple, (), sum(map(_byte_widths().__getitem__, simple)))
+
+
+def _visible(character: str) -> str:
+    """A space for every kind of space, nothing for marks of direction, a box for what has no shape."""
+    if character.isspace():
+        return " "
+    return "" if character in "\u200e\u200f\u061c\u2066\u2067\u2068\u2069\ufeff" else MISSING
+
+
+def lines_of(text: str, room: float) -> tuple[Line, ...]:
+    """The text in lines no wider than `room` (thousandths): at line ends, then at spaces, then anywhere."""
+    whole = line_of(text) if text.isprintable() else None
+    if whole and whole.width <= room:
+        return (whole,)
+    lines = [line for paragraph in text.splitlines() or [""] for line in _wrap(paragraph, room)]
+    return tuple(lines)
+
+
+def _wrap(text: str, room: float) -> list[Line]:
+    line = line_of(text)
+    if line.width <= room or len(text) < 2:
+        return [line]
+    lines = []
+    while text:
+        end = _fitting(text, room)
+        if end < len(text):
+            space = text.rfind(" ", 1, end + 1)
+            end = space if space > 0 else end
+        lines.append(line_of(text[:end].rstrip(" ")))
+        text = text[end:].lstrip(" ")
+    return lines
+
+
+def _fitting(text: str, room: float) -> int:
+    """How many characters fit, at least one: an estimate by the average, corrected by halves."""
+    low, high = 1, len(text)
+    high = min(high, max(2, int(room / 150)))  # no glyph in use is narrower than 0.15 of the size
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if line_of(text[:middle]).width <= room else (low, middle - 1)
+    return low
+
+
+def lay_out(naturals: Sequence[float], right: Sequence[bool], paper: str, orientation: str) -> Sheet:
+    """The sheet for columns that would like to be this wide (thousandths of the size, without padding).
+
+    Portrait if all fits; else landscape; else smaller letters, down to 5 points, and narrower columns that wrap.
+    """
+    short, long = PAPER[paper]
+    pages = {"portrait": [(short, long)], "landscape": [(long, short)], "auto": [(short, long), (long, short)]}[
+        orientation
+    ]
+    extra = 2 * PADDING
+    for width, height in pages:
+        wanted = [natural * SIZE / 1000 + extra for natural in naturals]
+        if sum(wanted) <= width - 2 * MARGIN:
+            return Sheet(width, height, SIZE, tuple(wanted), tuple(right))
+    width, height = pages[-1]
+    room = width - 2 * MARGIN
+    at_size_1 = sum(min(natural, 30_000) for natural in naturals) / 1000
+    size = max(SMALLEST, min(SIZE, (room - extra * len(naturals)) / max(at_size_1, 1)))
+    wanted = [natural * size / 1000 + extra for natural in naturals]
+    return Sheet(width, height, size, tuple(_share(wanted, room)), tuple(right))
+
+
+def _share(wanted: list[float], room: float) -> list[float]:
+    """Narrow columns get what they want; the wide ones share what is left, evenly."""
+    left, given = room, [0.0] * len(wanted)
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    for position, index in enumerate(order):
+        given[index] = min(wanted[index], left / (len(wanted) - position))
+        left -= given[index]
+    return given
+
+
+def draw_line(line: Line, x: float, y: float, size: float, ink: Ink) -> bytes:
+    """The operators that show the line with its baseline's start at x, y; to stand between BT and ET."""
+    place = b"1 0 0 1 %.2f %.2f Tm" % (x, y)
+    if not line.runs:
+        if not line.simple:
+            return b""
+        return b"/F %.2f Tf %s(%s)Tj\n" % (size, place, escape(line.simple))
+    return place + b"".join(_draw_run(run, size, ink) for run in line.runs) + b"\n"
+
+
+def _draw_run(run: Run, size: float, ink: Ink) -> bytes:
+    """Shaped glyphs with the shaper's own positions."""
+    parts = [b"%s %.2f Tf[" % (ink.name(run.face), size)]
+    rise = 0.0
+    for glyph, number in zip(run.glyphs, ink.numbers(run), strict=True):
+        if glyph.y != rise:
+            rise = glyph.y
+            parts.append(b"]TJ %.2f Ts[" % (rise * size / 1000))
+        if glyph.x:
+            parts.append(b"%.0f" % -glyph.x)
+        parts.append(b"<%04X>" % number)
+        after = run.face.widths[glyph.gid] - glyph.advance + glyph.x
+        if abs(after) > 0.5:
+            parts.append(b"%.0f" % after)
+    parts.append(b"]TJ 0 Ts" if rise else b"]TJ")
+    return b"".join(parts)
+
+
+def escape(simple: bytes) -> bytes:
+    """The bytes of a literal string (§7.3.4.2)."""
+    if b"\\" in simple or b"(" in simple or b")" in simple:
+        return simple.replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
+    return simple
