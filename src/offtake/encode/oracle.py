@@ -227,11 +227,12 @@ def serial_text(value: int, writer: SerialWriter, kind: Kind) -> str | None:
 
 @dataclass(frozen=True)
 class _Moment:
-    """A local time: days since 1970, microseconds of the day, offset from UTC."""
+    """A local time: days since 1970, microseconds of the day, offset from UTC, interval of the zone."""
 
     days: int
     us: int
-    offset_us: int
+    offset_us: int = 0
+    interval: int = 0
 
     @property
     def year(self) -> int:
@@ -247,16 +248,17 @@ class _Moment:
 
 def _moment(value: int, zone: ZoneTable, kind: Kind) -> _Moment:
     if kind is Kind.DATE:
-        return _Moment(value, 0, 0)
+        return _Moment(value, 0)
     if kind is Kind.TIME:
-        return _Moment(0, value % DAY_US, 0)
-    offset_us = zone.offset_at(value)
+        return _Moment(0, value % DAY_US)
+    interval = zone.interval_at(value)
+    offset_us = zone.offsets_us[interval]
     days, us = divmod(value + offset_us, DAY_US)
-    return _Moment(days, us, offset_us)
+    return _Moment(days, us, offset_us, interval)
 
 
 def _step(step: Step, moment: _Moment, digits: dict[int, str]) -> str:
-    hour, us = moment.us // 3_600_000_000, moment.us % 1_000_000
+    us = moment.us % 1_000_000
     match step.part:
         case Part.LITERAL:
             return step.text
@@ -270,7 +272,9 @@ def _step(step: Step, moment: _Moment, digits: dict[int, str]) -> str:
         case Part.OFFSET | Part.OFFSET_NUMERIC | Part.OFFSET_PLAIN:
             return _offset(step.part, moment.offset_us)
         case Part.DAY_PERIOD:
-            return step.names[hour * len(step.names) // 24]
+            return _day_period(step.names, moment.us // 1_000_000)
+        case Part.ZONE:
+            return step.names[moment.interval]
         case Part.ERA:
             return step.names[moment.year > 0]
         case Part.YEAR if not 0 <= moment.year <= 9999:
@@ -279,6 +283,12 @@ def _step(step: Step, moment: _Moment, digits: dict[int, str]) -> str:
     if step.names:
         return step.names[number - 1]
     return str(number).rjust(step.width, "0").translate(digits)
+
+
+def _day_period(names: Sequence[str], second: int) -> str:
+    if len(names) == 2:
+        return names[second // 43_200]
+    return names[{0: 24, 43_200: 25}.get(second, second // 3_600)]
 
 
 def _number(part: Part, moment: _Moment) -> int:

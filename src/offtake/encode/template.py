@@ -83,7 +83,7 @@ class Part(IntEnum):
     HOUR_1_12 = 11
     HOUR_0_11 = 12
     HOUR_1_24 = 13
-    DAY_PERIOD = 14  # `names`: 2 (am, pm), or 24, one an hour
+    DAY_PERIOD = 14  # `names`: 2 (am, pm), or 26: one an hour, then midnight and noon to the second
     MINUTE = 15
     SECOND = 16
     FRACTION = 17  # nothing if zero; else `text` (the decimal mark) and 3 digits if they say it all, 6 if not
@@ -91,6 +91,7 @@ class Part(IntEnum):
     OFFSET = 19  # Z for zero, else +02:00 (+02:00:30 where the zone has seconds)
     OFFSET_NUMERIC = 20  # +00:00, +02:00
     OFFSET_PLAIN = 21  # +0000, +0200
+    ZONE = 22  # `names`: one for each interval of the writer's zone
 
 
 @dataclass(frozen=True)
