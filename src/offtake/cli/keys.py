@@ -1,6 +1,6 @@
 """`offtake keys`: make, list, revoke and rotate API keys. A secret is printed once, alone on stdout."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
 
 
-def create(config: Path, tenant: str, scopes: Iterable[str], roles: Iterable[str], expires: str | None) -> None:
+def create(config: Path, tenant: str, scopes: Collection[str], roles: Collection[str], expires: str | None) -> None:
     """Print a new key's secret."""
     expires_at = None if expires is None else _read_expiry(expires)
     with _opened(config) as (runtime, principal):

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 import uvicorn
 
+from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
 from offtake.errors import InvalidConfig
 from offtake.settings import load_settings, require_secrets
@@ -30,6 +31,10 @@ class _Server(uvicorn.Server):
 
 def run_serve(config: Path, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM. Raises InvalidConfig without a good secret or if the port is taken."""
+    _serve(config, host, port, lambda: typer.echo("ready"))
+
+
+def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> None:
     settings = load_settings(config)
     require_secrets(settings)
     listener = _listen(host, port)
@@ -39,10 +44,19 @@ def run_serve(config: Path, host: str, port: int) -> None:
         options = uvicorn.Config(
             create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
         )
-        _Server(options, lambda: typer.echo("ready")).run(sockets=[listener])
+        _Server(options, on_ready).run(sockets=[listener])
     finally:
         close_runtime(runtime)
         listener.close()
+
+
+def run_demo(home: Path, port: int, prepare_only: bool) -> None:
+    """Build the sample data in `home` if it has none yet, say how to use it, and serve it on 127.0.0.1."""
+    config = demo.prepare(home, port)
+    if prepare_only:
+        typer.echo(f"prepared {home}")
+        return
+    _serve(config, "127.0.0.1", port, lambda: typer.echo(f"{demo.banner(home)}\n\nready"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

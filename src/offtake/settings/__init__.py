@@ -18,7 +18,7 @@ from offtake.settings.document import read_document
 from offtake.settings.places import settle_path, settle_url
 from offtake.settings.secret_files import read_secrets
 
-__all__ = ["Settings", "load_settings", "nearest", "require_secrets", "settings_schema"]
+__all__ = ["Settings", "load_settings", "nearest", "require_secrets", "settings_schema", "settle_url"]
 
 
 @dataclass(frozen=True)
