@@ -1,0 +1,78 @@
+"""What a user can meet is written down: codes, settings, formats and their options, operators. Links lead somewhere."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from house.tree import ROOT, sources, text, tracked
+from offtake.encode import FORMATS
+from offtake.errors import ERRORS
+from offtake.model.filter import Operator
+from offtake.settings import settings_schema
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)[^)\s]*\)")
+
+
+def page(name: str) -> str:
+    """What a page of docs/ says; nothing if there is none, so that the test names what it should have said."""
+    path = ROOT / "docs" / name
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def in_code(word: str, said: str) -> bool:
+    """Whether the word stands in `code` or, as a key or value, in a fenced block."""
+    fenced = "\n".join(re.findall(r"^```.*?^```", said, re.MULTILINE | re.DOTALL))
+    spans = re.findall(r"`[^`\n]+`", said)
+    whole = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
+    return any(whole.search(part) for part in (fenced, *spans))
+
+
+def settings_keys(node: Any) -> Iterator[str]:
+    """Every key that offtake.yaml may have, at any depth."""
+    if isinstance(node, dict):
+        if isinstance(node.get("properties"), dict):
+            yield from node["properties"]
+        for value in node.values():
+            yield from settings_keys(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from settings_keys(value)
+
+
+@pytest.mark.parametrize("code", sorted({error.code for error in ERRORS} - {"CANCELLED"}))
+def test_every_error_code_is_in_docs_errors(code: str) -> None:
+    assert in_code(code, page("errors.md")), f"docs/errors.md does not explain {code}"
+
+
+@pytest.mark.parametrize("key", sorted(set(settings_keys(settings_schema()))))
+def test_every_setting_is_in_docs_configuration(key: str) -> None:
+    assert in_code(key, page("configuration.md")), f"docs/configuration.md does not explain {key}"
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_format_has_a_page_with_all_its_options(name: str) -> None:
+    said = page(f"formats/{name}.md")
+    assert said, f"docs/formats/{name}.md is missing"
+    options = [field.name for field in dataclasses.fields(FORMATS[name].options)]
+    assert not [option for option in options if not in_code(option, said)]
+
+
+@pytest.mark.parametrize("operator", list(Operator))
+def test_every_operator_is_in_docs_filters(operator: Operator) -> None:
+    assert in_code(operator, page("filters.md")), f"docs/filters.md does not explain {operator}"
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    pages = [path for path in tracked() if path.suffix == ".md"]
+    links = [
+        (page, target) for page in pages for target in LINK.findall(text(page)) if not re.match(r"[a-z]+:", target)
+    ]
+    assert [f"{page}: {target}" for page, target in links if not (ROOT / page.parent / target).exists()] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    written = [path for path in sources(".py", under=("src",)) if text(path).strip()]
+    assert [str(path) for path in written if not text(path).startswith('"""')] == []
