@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 # --no-deps: the locked files are complete, so pip has nothing left to resolve.
-INSTALL := python3 -m pip --python $(BIN)/python --disable-pip-version-check --quiet install --root-user-action=ignore \
+INSTALL := python3 -m pip --python $(BIN)/python --disable-pip-version-check -qq install --root-user-action=ignore \
 	--no-deps --no-build-isolation
 LOCKED := $(INSTALL) --require-hashes
 KERNEL := $(wildcard hatch_build.py src/offtake/encode/kernel/*.c)
@@ -34,7 +34,7 @@ check: $(DONE)/project $(DONE)/dev  ## Lint, format, types, imports, dependencie
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry src
 	$(BIN)/python -m pytest tests/house/test_addresses.py
 
