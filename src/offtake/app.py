@@ -1,13 +1,22 @@
 """The composition root: settings to runtime, runtime to ASGI app. The one place that knows every concrete part."""
 
+import sys
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
+from starlette.types import ASGIApp
+
+from offtake.api.routes import build_api
 from offtake.appdb.database import open_appdb
 from offtake.encode import FORMATS
 from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
 from offtake.settings import Settings
 from offtake.source import open_source
+from offtake.web.gate import guard
+from offtake.web.logs import open_log
+from offtake.web.site import Site
 
 
 def build_runtime(settings: Settings) -> Runtime:
@@ -32,3 +41,9 @@ def close_runtime(runtime: Runtime) -> None:
     for source in runtime.sources.values():
         source.close()
     runtime.appdb.close()
+
+
+def create_app(runtime: Runtime, log: Any = None) -> ASGIApp:
+    """The HTTP service over a runtime, which it closes at shutdown. It logs JSON lines to stderr, or to `log`."""
+    site = Site(runtime, open_log(sys.stderr) if log is None else log)
+    return guard(build_api(site, partial(close_runtime, runtime)), site)

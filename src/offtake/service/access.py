@@ -1,6 +1,5 @@
 """Keys and who holds them: make, list, revoke, rotate, and turn a secret into a principal."""
 
-import difflib
 import hashlib
 import re
 import secrets
@@ -13,6 +12,7 @@ from datetime import datetime
 from offtake.appdb import access as table
 from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from offtake.model.access import Key, Principal, Scope, require
+from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
 
 LOCAL = "local"  # the principal of the command line; key ids are UUIDs, so it is nobody's
@@ -159,9 +159,9 @@ def _check_known(what: str, given: Mapping[str, str], known: Iterable[str]) -> N
     known = sorted(known)
     for pointer, word in given.items():
         if word not in known:
-            nearest = difflib.get_close_matches(word, known, n=1)
-            hint = f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(known) or 'none'}."
-            raise InvalidRequest(f"There is no {what} {word!r}.", hint=hint, pointer=pointer)
+            raise InvalidRequest(
+                f"There is no {what} {word!r}.", hint=did_you_mean(word, known, "Known"), pointer=pointer
+            )
 
 
 def _is_well_formed(secret: str) -> bool:

@@ -1,6 +1,5 @@
 """Which datasets a principal sees, what is in them, a first look and a count."""
 
-import difflib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from offtake.model.export import ExportRequest, Plan
 from offtake.model.filter import Operator
 from offtake.model.ports import Source, Stop
 from offtake.query.filters import operators_for
+from offtake.query.nearest import did_you_mean
 from offtake.query.plan import plan_export
 from offtake.service.access import LOCAL
 from offtake.service.runtime import Runtime
@@ -73,9 +73,7 @@ def find_dataset(runtime: Runtime, principal: Principal, name: str) -> Dataset:
     require(principal, Scope.REPORTS_READ)
     if name not in runtime.datasets:
         visible = [dataset.name for dataset in _visible(runtime, principal)]
-        nearest = difflib.get_close_matches(name, visible, n=1)
-        hint = f"Did you mean {nearest[0]}?" if nearest else "List the datasets to see their names."
-        raise NotFound(f"There is no dataset {name!r}.", hint=hint)
+        raise NotFound(f"There is no dataset {name!r}.", hint=did_you_mean(name, visible, "Datasets"))
     require(principal, *sorted(runtime.datasets[name].scopes))
     return resolve_dataset(runtime, name)
 

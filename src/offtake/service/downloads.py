@@ -1,6 +1,5 @@
 """A download: one request, proven, limited, streamed as one file to whoever asked for it now."""
 
-import difflib
 import re
 import threading
 import unicodedata
@@ -8,7 +7,6 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from offtake.encode import parse_options
 from offtake.engine.export import export_chunks
@@ -16,6 +14,7 @@ from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeo
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
 from offtake.model.ports import Chunks, Format, Stop
+from offtake.query.nearest import did_you_mean
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request, read_slot
 from offtake.service.runtime import Runtime
@@ -66,21 +65,18 @@ def find_format(runtime: Runtime, name: str) -> Format:
     """The format of that name. Raises InvalidFormat with the nearest."""
     format = runtime.formats.get(name)
     if format is None:
-        raise InvalidFormat(f"There is no format {name!r}.", hint=_nearest(name, runtime.formats), pointer="/format")
+        raise InvalidFormat(
+            f"There is no format {name!r}.", hint=did_you_mean(name, runtime.formats, "Formats"), pointer="/format"
+        )
     return format
 
 
 def _find_compression(name: str) -> tuple[str, str]:
     if name not in COMPRESSIONS:
         raise InvalidRequest(
-            f"There is no compression {name!r}.", hint=_nearest(name, COMPRESSIONS), pointer="/compression"
+            f"There is no compression {name!r}.", hint=did_you_mean(name, COMPRESSIONS, "Known"), pointer="/compression"
         )
     return COMPRESSIONS[name]
-
-
-def _nearest(name: str, known: Any) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {nearest[0]}?" if nearest else f"Known: {', '.join(known)}."
 
 
 def _limited(

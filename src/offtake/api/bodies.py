@@ -1,0 +1,124 @@
+"""What requests may hold. The only pydantic of the native API; each body turns itself into plain data."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from offtake.errors import InvalidRequest
+from offtake.model.dataset import Sort
+from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.query.filters import parse_filter
+
+LONGEST_TEXT = 1000
+FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class Body(BaseModel):
+    """Unknown keys and values of a neighbouring type are errors: a typo must not export something else."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class FieldBody(Body):
+    """A field, or a field under a label of the caller's choice. A bare text is a field's name."""
+
+    field: Text
+    label: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"field": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "maxLength": LONGEST_TEXT}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class DateRangeBody(Body):
+    """`from` ≤ x < `to`, in ISO 8601 or relative; a bare date as `to` covers that day."""
+
+    start: Text | None = Field(None, alias="from")
+    end: Text | None = Field(None, alias="to")
+    field: Text | None = None
+
+
+class ExportBody(Body):
+    """What to export and how."""
+
+    dataset: Text | None = Field(None, description="If given, the name in the path.")
+    format: Text = "csv"
+    fields: Annotated[list[FieldBody], Field(min_length=1, max_length=2000)] | None = None
+    filter: dict[str, Any] | None = Field(
+        None,
+        description="A condition `{field, op, value | values}`, or `{and: […]}`, `{or: […]}`, `{not: …}`.",
+        examples=[{"field": "status", "op": "eq", "value": "paid"}],
+    )
+    sort: list[Text] | None = Field(None, description="Field names; a leading `-` sorts descending. Nulls last.")
+    q: Text = Field("", description="Text to look for in every text field.")
+    date_range: DateRangeBody | None = None
+    limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    locale: Text | None = Field(None, description="BCP 47, such as `es-CL`.")
+    timezone: Text | None = Field(None, description="IANA, such as `America/Santiago`.")
+    filename: Text | None = None
+    options: dict[str, Any] = Field({}, description="Options of the format.")
+    compression: Text = Field("none", description="`none`, `gzip` or `zstd`.")
+
+    def to_request(self, dataset: str) -> ExportRequest:
+        """The wish for that dataset. Raises InvalidRequest, InvalidFilter."""
+        if self.dataset not in (None, dataset):
+            raise InvalidRequest(
+                "The body names another dataset than the path.", hint="Leave it out.", pointer="/dataset"
+            )
+        dates = self.date_range
+        return ExportRequest(
+            dataset=dataset,
+            format=self.format,
+            fields=None if self.fields is None else tuple(FieldChoice(f.field, f.label) for f in self.fields),
+            filter=None if self.filter is None else parse_filter(self.filter),
+            sort=None if self.sort is None else parse_sort(self.sort),
+            q=self.q,
+            date_range=None if dates is None else DateRange(dates.start, dates.end, dates.field),
+            limit=self.limit,
+            locale=self.locale,
+            timezone=self.timezone,
+            filename=self.filename,
+            options=self.options,
+            compression=self.compression,
+        )
+
+
+class KeyBody(Body):
+    """A key to make. Without a tenant it is the caller's own."""
+
+    tenant: Text | None = None
+    scopes: list[Text] = []
+    roles: list[Text] = []
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _is_near(self) -> "KeyBody":
+        if self.expires_at is not None and self.expires_at.year > FAR_FUTURE:
+            raise ValueError("expires_at is too far away; leave it out for a key that does not expire")
+        return self
+
+
+def parse_sort(words: list[str]) -> tuple[Sort, ...]:
+    """`-createdAt` is descending, `createdAt` and `+createdAt` ascending."""
+    return tuple(Sort(word[1:] if word[:1] in "+-" else word, descending=word[:1] == "-") for word in words)
+
+
+# Every key a body may have, so that a typo can be told its nearest neighbour.
+WORDS = tuple(
+    sorted(
+        {
+            field.alias or name
+            for body in (FieldBody, DateRangeBody, ExportBody, KeyBody)
+            for name, field in body.model_fields.items()
+        }
+    )
+)

@@ -1,0 +1,91 @@
+"""The same wish as `ExportBody`, written as a query string."""
+
+import json
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from offtake.api.bodies import parse_sort
+from offtake.errors import InvalidFilter, InvalidRequest
+from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.model.filter import Filter
+from offtake.query.filters import parse_filter
+from offtake.query.minilang import parse_minilang
+from offtake.query.nearest import did_you_mean
+
+OPTION = "options."
+PARAMETERS = {
+    "format": "Such as `csv`, `json` or `parquet`.",
+    "fields": "Field names, separated by commas; all of them if absent.",
+    "filter": "`status:paid;total:10..`, or the JSON that bodies take.",
+    "sort": "Field names, separated by commas; a leading `-` sorts descending.",
+    "q": "Text to look for in every text field.",
+    "from": "First instant or day.",
+    "to": "End: rows before this instant, or up to this day.",
+    "limit": "At most so many rows.",
+    "locale": "BCP 47, such as `es-CL`.",
+    "timezone": "IANA, such as `America/Santiago`.",
+    "filename": "What to call the file.",
+    "compression": "`none`, `gzip` or `zstd`.",
+}
+
+
+def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
+    """The wish in a query string; a parameter without a value counts as absent.
+
+    `options.NAME=…` are options of the format. Raises InvalidRequest, InvalidFilter.
+    """
+    _check_names(query)
+    given = {name: value for name, value in query.items() if value}
+    fields, sort = given.get("fields"), given.get("sort")
+    start, end = given.get("from"), given.get("to")
+    return ExportRequest(
+        dataset=dataset,
+        format=given.get("format", "csv"),
+        fields=tuple(FieldChoice(name.strip()) for name in fields.split(",")) if fields else None,
+        filter=_parse_filter(given["filter"]) if "filter" in given else None,
+        sort=parse_sort([word.strip() for word in sort.split(",")]) if sort else None,
+        q=given.get("q", ""),
+        date_range=DateRange(start, end) if start or end else None,
+        limit=_parse_limit(given["limit"]) if "limit" in given else None,
+        locale=given.get("locale"),
+        timezone=given.get("timezone"),
+        filename=given.get("filename"),
+        options={name[len(OPTION) :]: value for name, value in query.items() if name.startswith(OPTION)},
+        compression=given.get("compression", "none"),
+    )
+
+
+def _check_names(query: QueryParams) -> None:
+    for name in query:
+        if name not in PARAMETERS and not (name.startswith(OPTION) and len(name) > len(OPTION)):
+            hint = did_you_mean(name, [*PARAMETERS, f"{OPTION}*"], "Known")
+            raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint)
+        if len(query.getlist(name)) > 1:
+            raise InvalidRequest(f"The parameter {name!r} is given twice.", hint="Give it once.")
+
+
+def _parse_filter(text: str) -> Filter:
+    if not text.lstrip().startswith("{"):
+        return parse_minilang(text)
+    try:
+        return parse_filter(json.loads(text))
+    except (ValueError, RecursionError):
+        raise InvalidFilter("The filter starts like JSON and is none.", hint="Check its brackets and quotes.") from None
+
+
+def _parse_limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text) > 0):
+        raise InvalidRequest("limit is not a number of rows.", hint="Write it like limit=1000.")
+    return int(text)
+
+
+def query_parameters() -> list[dict[str, Any]]:
+    """The parameters as OpenAPI describes them."""
+    named = [
+        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        for name, text in PARAMETERS.items()
+    ]
+    limit = next(parameter for parameter in named if parameter["name"] == "limit")
+    limit["schema"] = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
+    return named

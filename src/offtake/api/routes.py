@@ -1,0 +1,49 @@
+"""The native API as one FastAPI application."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, FastAPI
+
+from offtake import __version__
+from offtake.api import datasets, docs, health, keys
+from offtake.api.bodies import WORDS
+from offtake.api.spec import write_spec
+from offtake.web.problems import install_problems
+from offtake.web.site import Site
+
+
+def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
+    """Every route with its problem documents; `on_shutdown` runs once the last request is answered."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_sync(on_shutdown)
+
+    api = FastAPI(
+        title="offtake",
+        version=__version__,
+        description="Data export: from your databases to files people can trust.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    api.state.site = site
+    api.openapi = lambda: _spec(api)  # type: ignore[method-assign]
+    install_problems(api, WORDS)
+    native = APIRouter(prefix="/api/v1")
+    native.include_router(datasets.ROUTES)
+    native.include_router(keys.ROUTES)
+    for routes in (native, health.ROUTES, docs.ROUTES):
+        api.include_router(routes)
+    return api
+
+
+def _spec(api: FastAPI) -> dict[str, object]:
+    if api.openapi_schema is None:
+        api.openapi_schema = write_spec(api)
+    return api.openapi_schema

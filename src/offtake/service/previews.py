@@ -1,0 +1,89 @@
+"""A first look: some rows exactly as the file will hold them."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from offtake.encode import parse_options
+from offtake.engine.export import export_chunks
+from offtake.model.access import Principal
+from offtake.model.export import Column, ExportRequest
+from offtake.model.ports import Format, Stop
+from offtake.service.datasets import plan_request, read_slot
+from offtake.service.downloads import find_format
+from offtake.service.runtime import Runtime
+
+ROWS = 50
+# What must not differ for the text to be read back; the rest of a request's options stays as it is.
+READABLE = {"delimiter": ",", "header": "none", "newline": "lf", "bom": False}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Some rows, each a tuple of cells in the order of the columns, and how many the file would have."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+
+
+def preview_rows(
+    runtime: Runtime, principal: Principal, request: ExportRequest, *, stop: Stop | None = None
+) -> Preview:
+    """The first 50 rows. Formats that keep types give typed cells (as JSON has them), text formats give texts and nulls.
+
+    Works beyond the dataset's row limit too: the total then tells how far beyond.
+    """
+    format = find_format(runtime, request.format)
+    options = parse_options(format, request.options)
+    source, plan = plan_request(runtime, principal, request)
+    stop = stop or Stop()
+    few = dataclasses.replace(plan, limit=min(ROWS, plan.limit or ROWS), row_limit=0)
+    with read_slot(runtime, principal):
+        shown, settings = _shown_as(runtime, format, options)
+        data = b"".join(export_chunks(source, few, shown, settings, stop=stop))
+        matched = source.count(plan, stop)
+    names = [column.name for column in plan.columns]
+    rows = _read_csv(data, len(names)) if shown.name == "csv" else _read_lines(data, names)
+    return Preview(plan.columns, tuple(rows), matched if plan.limit is None else min(matched, plan.limit))
+
+
+def _shown_as(runtime: Runtime, format: Format, options: Any) -> tuple[Format, Any]:
+    if format.machine:
+        return runtime.formats["ndjson"], None
+    shown = runtime.formats["csv"]
+    known = {field.name for field in dataclasses.fields(shown.options)}
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    kept = {name: value for name, value in given.items() if name in known}
+    fixed = {name: value for name, value in READABLE.items() if name in known}
+    return shown, shown.options(**{**kept, **fixed})
+
+
+def _read_csv(data: bytes, width: int) -> Iterator[tuple[Any, ...]]:
+    if not data:
+        return
+    names = [str(n) for n in range(width)]
+    table = csv.read_csv(
+        io.BytesIO(data),
+        read_options=csv.ReadOptions(column_names=names, block_size=max(len(data), 1)),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    yield from zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _read_lines(data: bytes, names: list[str]) -> Iterator[tuple[Any, ...]]:
+    for line in data.splitlines():
+        row = json.loads(line)
+        yield tuple(row[name] for name in names)

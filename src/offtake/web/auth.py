@@ -1,0 +1,62 @@
+"""Credential to principal, the same in every entrypoint."""
+
+from typing import Annotated
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from offtake.errors import Forbidden, Unauthenticated
+from offtake.model.access import Principal
+from offtake.service.access import authenticate
+from offtake.web.site import Site, site_of
+
+# They only tell OpenAPI what to send; `read_secret` reads it, and says what is wrong.
+BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="A key: `ofk_…`")
+API_KEY = APIKeyHeader(name="x-api-key", auto_error=False, scheme_name="apiKey", description="A key: `ofk_…`")
+
+
+def authenticate_request(
+    request: Request,
+    _bearer: Annotated[object, Security(BEARER)] = None,
+    _key: Annotated[object, Security(API_KEY)] = None,
+) -> Principal:
+    """Who asks, with this request counted. Raises Unauthenticated, Forbidden, RateLimited."""
+    site = site_of(request)
+    secret = read_secret(request.headers)
+    if secret is None:
+        raise Unauthenticated("This needs a key.", hint="Send it as Authorization: Bearer ofk_… or x-api-key: ofk_….")
+    return admit(site, request, secret)
+
+
+def admit(site: Site, request: Request, secret: str) -> Principal:
+    """The holder of the secret, if its request may pass: right tenant, within its rate."""
+    principal = authenticate(site.runtime, secret)
+    request.state.principal = principal
+    request.state.allowance = site.runtime.counters.count_request(principal)
+    _check_tenant(site, principal, request.headers.get("x-tenant-uuid"))
+    return principal
+
+
+def read_secret(headers: Headers) -> str | None:
+    """The key that was sent, or None. Raises Unauthenticated if two different ones were."""
+    found = {value.strip() for value in headers.getlist("x-api-key")}
+    for value in headers.getlist("authorization"):
+        scheme, _, secret = value.strip().partition(" ")
+        if scheme.lower() == "bearer":
+            found.add(secret.strip())
+    if len(found) > 1:
+        raise Unauthenticated("Two different keys were sent.", hint="Send one key in one header.")
+    return found.pop() if found else None
+
+
+def _check_tenant(site: Site, principal: Principal, asked: str | None) -> None:
+    if asked is None:
+        return
+    tenant = site.runtime.tenants.get(principal.tenant or "")
+    if tenant is None or (asked != tenant.name and asked.lower() != tenant.uuid.lower()):
+        raise Forbidden("This key belongs to another tenant.", hint="Leave x-tenant-uuid out, or send the key's own.")
+
+
+Caller = Annotated[Principal, Depends(authenticate_request)]

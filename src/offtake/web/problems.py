@@ -1,0 +1,122 @@
+"""Every failure as a problem document (RFC 9457), whoever raised it: our own code, the framework, or a bug."""
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from offtake.errors import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    OfftakeError,
+    TooLarge,
+    UnsupportedMediaType,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: OfftakeError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The error as an answer, with Retry-After and WWW-Authenticate where they belong."""
+    extra = dict(headers or {})
+    if "retry_after_s" in error.extra:
+        extra["Retry-After"] = str(error.extra["retry_after_s"])
+    if error.status == 401:
+        extra["WWW-Authenticate"] = 'Bearer realm="offtake"'
+    # A caller's text may hold half a surrogate pair, which UTF-8 cannot carry.
+    body = json.dumps(problem_body(error, request_id), ensure_ascii=False).encode("utf-8", "replace")
+    return Response(body, error.status, extra, MEDIA_TYPE)
+
+
+def problem_body(error: OfftakeError, request_id: str) -> dict[str, Any]:
+    """type, title, status, detail, code, hint, request_id; `errors` and the error's own extras where it has them."""
+    body: dict[str, Any] = {
+        **error.extra,
+        "type": f"urn:offtake:problem:{error.code.lower()}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "hint": error.hint,
+        "request_id": request_id,
+    }
+    if error.problems:
+        body["errors"] = [{"pointer": pointer, "detail": detail} for pointer, detail in error.problems]
+    return body
+
+
+def unexpected() -> OfftakeError:
+    """What the outside learns of a bug: nothing but the request id to report it by."""
+    return OfftakeError("Something went wrong on our side.", hint="Report the request id to whoever runs this service.")
+
+
+def install_problems(app: FastAPI, words: Collection[str]) -> None:
+    """Make the application answer every failure with a problem document. `words` are all keys bodies may have."""
+
+    async def expected(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OfftakeError)
+        return problem_response(error, request.state.request_id)
+
+    async def framework(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return problem_response(from_framework(error, request), request.state.request_id, error.headers)
+
+    async def shape(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return problem_response(from_validation(error.errors(), error.body, words), request.state.request_id)
+
+    async def bug(request: Request, _: Exception) -> Response:
+        return problem_response(unexpected(), request.state.request_id)
+
+    app.add_exception_handler(OfftakeError, expected)
+    app.add_exception_handler(HTTPException, framework)
+    app.add_exception_handler(RequestValidationError, shape)
+    app.add_exception_handler(Exception, bug)
+
+
+def from_framework(error: HTTPException, request: Request) -> OfftakeError:
+    """The framework's own refusals in our words."""
+    if isinstance(error.__cause__, OfftakeError):
+        return error.__cause__
+    match error.status_code:
+        case 404:
+            return NotFound("There is nothing at this address.", hint="See /docs for every route.")
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "")
+            return MethodNotAllowed(f"{request.method} does not work here.", hint=f"Use {allowed}." if allowed else "")
+        case 413:
+            return TooLarge("The body is too large.")
+        case _:
+            return InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
+
+
+def from_validation(
+    errors: Sequence[Mapping[str, Any]], body: Any, words: Collection[str]
+) -> InvalidRequest | UnsupportedMediaType:
+    """Pydantic's findings with JSON pointers (RFC 6901), the nearest known key where one is unknown."""
+    if isinstance(body, bytes) and body:
+        return UnsupportedMediaType("The body is not JSON.", hint="Send it with Content-Type: application/json.")
+    problems = [_problem(error, words) for error in errors]
+    return InvalidRequest(problems[0][1], hint="See /docs for the shape of every body.", problems=problems)
+
+
+def _problem(error: Mapping[str, Any], words: Collection[str]) -> tuple[str, str]:
+    location: tuple[str | int, ...] = tuple(error["loc"])[1:]
+    match error["type"]:
+        case "json_invalid":
+            return "", f"The body is not JSON: {error['ctx']['error']} at character {location[0]}."
+        case "missing" if not location:
+            return "", "The body is missing."
+        case "extra_forbidden":
+            nearest = difflib.get_close_matches(str(location[-1]), words, n=1)
+            detail = f"There is no {str(location[-1])!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
+        case _:
+            detail = f"{error['msg']}."
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location), detail

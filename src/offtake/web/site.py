@@ -1,0 +1,34 @@
+"""What every HTTP entrypoint shares, and how its routes reach it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio import CapacityLimiter
+from starlette.requests import Request
+
+from offtake.service.runtime import Runtime
+from offtake.web.metrics import Metrics, open_metrics
+
+READS_AT_ONCE = 100  # threads that may wait for databases; small answers have their own pool and never queue behind
+
+
+@dataclass(frozen=True)
+class Site:
+    """The runtime with what serving it over HTTP needs. `log` is a structlog logger.
+
+    `reads` bounds the threads that read from sources. `exits` has no bound: what ends a read must never wait for one.
+    """
+
+    runtime: Runtime
+    log: Any
+    metrics: Metrics = field(default_factory=open_metrics)
+    reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READS_AT_ONCE))
+    exits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(math.inf))
+
+
+def site_of(request: Request) -> Site:
+    """The site that the request came to."""
+    site = request.app.state.site
+    assert isinstance(site, Site)
+    return site
