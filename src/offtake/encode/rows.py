@@ -13,13 +13,12 @@ The text of a value is made by the cell's writer, then escaped, then put between
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 import pyarrow as pa
 
-from offtake.encode.columns import prepare
 from offtake.encode.iso import ISO_DATE, ISO_INSTANT, ISO_TIME, iso_writer
-from offtake.encode.oracle import escape_text, render_rows
+from offtake.encode.nested import json_writer, prepare_any, render_prepared, texts
+from offtake.encode.oracle import escape_text
 from offtake.encode.template import (
     BooleanWriter,
     Cell,
@@ -65,11 +64,11 @@ __all__ = [
     "TextWriter",
     "escape_text",
     "iso_writer",
+    "json_writer",
     "render",
     "render_chunks",
+    "texts",
 ]
-
-ROWS_PER_CHUNK = 8192
 
 
 def render(batch: pa.RecordBatch, template: RowTemplate, row: int = 0, tally: Tally | None = None) -> bytes:
@@ -85,7 +84,7 @@ def render_chunks(
     batch: pa.RecordBatch, template: RowTemplate, row: int = 0, tally: Tally | None = None
 ) -> Iterator[bytes]:
     """The same in chunks that end at the end of a row, so that a batch of long rows needs little memory."""
-    columns = [prepare(batch.column(cell.column), cell.writer) for cell in template.cells]
-    rows = render_rows(columns, batch.num_rows, template, row, tally if tally is not None else Tally())
-    while chunk := b"".join(islice(rows, ROWS_PER_CHUNK)):
+    columns = [prepare_any(batch.column(cell.column), cell.writer) for cell in template.cells]
+    tally = tally if tally is not None else Tally()
+    for chunk, _ in render_prepared(columns, batch.num_rows, template, row, tally):
         yield chunk
