@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from offtake.encode.compress import compress
+from offtake.engine.transform import expand
 from offtake.errors import StoreFull
 from offtake.model.export import Plan
 from offtake.model.ports import Chunks, Format, RowStream, Source, Stop
@@ -35,7 +36,8 @@ def export_chunks(
     """
     stream = source.read(plan, stop or Stop())
     with closing(stream):
-        primed = replace(stream, batches=_prime(stream, on_rows))
+        rows = expand(stream, plan.expansion) if plan.expansion else stream
+        primed = replace(rows, batches=_prime(rows, on_rows))
         with closing(format.encode(primed, options or format.options())) as encoded:
             yield from compress(encoded, compression)
 

@@ -75,6 +75,18 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """One array turned into rows. `array` names the column that is read, a list of scalars or structs.
+
+    `columns` are the file's, in order: columns that are read, by name; a part of an item as `array.part`; or, of
+    scalars, the item itself under the array's name.
+    """
+
+    array: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
 class Reader:
     """For whom the file is written: BCP 47 tag, IANA zone. None = ISO 8601, plain numbers, UTC."""
 
@@ -117,4 +129,5 @@ class Plan:
     limit: int | None = None
     row_limit: int = 0
     reader: Reader = Reader()
+    expansion: Expansion | None = None
     planned_at: datetime | None = None
