@@ -4,8 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servers import Postgres, find_mariadbd, run_mariadb, run_postgres
+
+# A shared machine may be slow at any moment: no test fails for the time an example takes.
+settings.register_profile("offtake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("offtake")
 
 
 @pytest.fixture(scope="session")
