@@ -1,6 +1,5 @@
 """Datasets: list, describe, download, preview, count."""
 
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -73,7 +72,7 @@ async def post_preview(request: Request, name: str, body: ExportBody, caller: Ca
 @ROUTES.post("/{name}/count", responses=BODY_PROBLEMS)
 async def post_count(request: Request, name: str, body: ExportBody, caller: Caller) -> RowCount:
     """How many rows match, and how many one export may hold."""
-    wish = replace(body.to_request(name), limit=None)
+    wish = body.to_request(name)
     return await run_stoppable(request, lambda stop: count_rows(site_of(request).runtime, caller, wish, stop=stop))
 
 

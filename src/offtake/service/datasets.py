@@ -1,18 +1,17 @@
 """Which datasets a principal sees, what is in them, a first look and a count."""
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from offtake.errors import NotFound, SourceFailed, SourceTimeout
 from offtake.model.access import Principal, Scope, require
-from offtake.model.dataset import Dataset, Field, FieldType, Mask
-from offtake.model.export import ExportRequest, Plan
+from offtake.model.dataset import Dataset, FieldType
+from offtake.model.export import Column, ExportRequest, Plan
 from offtake.model.filter import Operator
 from offtake.model.ports import Source, Stop
-from offtake.query.filters import operators_for
 from offtake.query.nearest import did_you_mean
-from offtake.query.plan import plan_export
+from offtake.query.operators import operators_for
+from offtake.query.plan import plan_export, visible_fields
 from offtake.service.access import LOCAL
 from offtake.service.runtime import Runtime
 
@@ -102,7 +101,7 @@ def count_rows(runtime: Runtime, principal: Principal, request: ExportRequest, *
     """How many rows the request matches (its limit aside) and how many an export of it may hold."""
     source, plan = plan_request(runtime, principal, request)
     with read_slot(runtime, principal):
-        return RowCount(source.count(plan, stop or Stop()), plan.row_limit or None)
+        return RowCount(source.count(plan, stop or Stop()), plan.dataset.row_limit or None)
 
 
 def read_slot(runtime: Runtime, principal: Principal) -> AbstractContextManager[None]:
@@ -122,33 +121,29 @@ def _described(runtime: Runtime, dataset: Dataset) -> Dataset:
 
 
 def _view(runtime: Runtime, principal: Principal, dataset: Dataset) -> DatasetView:
-    masks = {field.name: _mask(field, principal) for field in dataset.fields}
-    seen = [field for field in dataset.fields if masks[field.name] is not Mask.HIDE]
-    by_column: Mapping[str, str] = {field.column: field.name for field in reversed(seen)}
+    columns = visible_fields(dataset, principal)
+    names = {column.field.column: column.name for column in reversed(columns)}
     return DatasetView(
         name=dataset.name,
         label=dataset.label or dataset.name,
         description=dataset.description,
-        fields=tuple(_field_view(field, masks[field.name]) for field in seen),
+        fields=tuple(_field_view(column) for column in columns),
         formats=tuple(runtime.formats),
-        date_field=dataset.date_field if any(field.name == dataset.date_field for field in seen) else None,
-        key=tuple(by_column[column] for column in dataset.key if column in by_column),
+        date_field=dataset.date_field if dataset.date_field in names.values() else None,
+        key=tuple(names[column] for column in dataset.key if column in names),
         row_limit=dataset.row_limit or None,
     )
 
 
-def _mask(field: Field, principal: Principal) -> Mask | None:
-    return None if field.unless_scope and principal.holds(field.unless_scope) else field.mask
-
-
-def _field_view(field: Field, mask: Mask | None) -> FieldView:
+def _field_view(column: Column) -> FieldView:
+    field, is_masked = column.field, column.mask is not None
     return FieldView(
         name=field.name,
         label=field.label or field.name,
-        type=FieldType.STRING if mask else field.type,
+        type=column.type,
         nullable=field.nullable,
-        operators=() if mask else tuple(operators_for(field)),
+        operators=() if is_masked else tuple(operators_for(field)),
         description=field.description,
-        values=() if mask else field.values,
-        masked=mask is not None,
+        values=() if is_masked else field.values,
+        masked=is_masked,
     )

@@ -36,7 +36,7 @@ class Preview:
 def preview_rows(
     runtime: Runtime, principal: Principal, request: ExportRequest, *, stop: Stop | None = None
 ) -> Preview:
-    """The first 50 rows. Formats that keep types give typed cells (as JSON has them), text formats give texts and nulls.
+    """The first 50 rows. Formats that keep types give typed cells (as JSON has them), the others texts and nulls.
 
     Works beyond the dataset's row limit too: the total then tells how far beyond.
     """
