@@ -10,7 +10,7 @@ from offtake.model.dataset import Sort
 from offtake.model.export import FieldChoice
 from offtake.model.filter import Filter
 from offtake.model.ports import Format
-from offtake.query.filters import parse_conditions
+from offtake.query.filters import parse_filter
 from offtake.query.minilang import parse_minilang
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -48,7 +48,7 @@ def read_filter(text: str | None) -> Filter | None:
     if not text.lstrip().startswith("{"):
         return parse_minilang(text)
     try:
-        return parse_conditions(json.loads(text))
+        return parse_filter(json.loads(text))
     except json.JSONDecodeError as error:
         raise InvalidRequest(
             f"--filter is not JSON: {error.msg} at character {error.pos + 1}.",

@@ -183,5 +183,17 @@ class FileBody(Body):
 
 def settings_schema() -> dict[str, Any]:
     """The JSON Schema of offtake.yaml (draft 2020-12)."""
-    schema = FileBody.model_json_schema()
+    schema = _without_nulls(FileBody.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "offtake.yaml"}
+
+
+def _without_nulls(part: Any) -> Any:
+    """A key that may be left out may still not be null."""
+    if isinstance(part, list):
+        return [_without_nulls(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    part = {key: _without_nulls(value) for key, value in part.items() if not (key == "default" and value is None)}
+    if {"type": "null"} in part.get("anyOf", ()):
+        part |= next(one for one in part.pop("anyOf") if one != {"type": "null"})
+    return part

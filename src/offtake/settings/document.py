@@ -22,6 +22,10 @@ _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE_BODY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
+class Nothing:
+    """A key without a value. Not None, which optional keys would take for "not there": `mask:` must not unmask."""
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Only composes nodes; what a scalar means is decided here, not by YAML 1.1."""
 
@@ -110,7 +114,7 @@ class _Conversion:
             self._document.note_line(location, int(node.start_mark.line) + 1)
         if node in self._open:
             self._document.complain(location, "this alias contains itself")
-            return None
+            return {}
         if not node.tag.startswith("tag:yaml.org,2002:"):
             self._document.complain(location, f"the tag {node.tag} means nothing here")
         if isinstance(node, yaml.ScalarNode):
@@ -153,7 +157,7 @@ class _Conversion:
         body = _VARIABLE_BODY.fullmatch(found[1])
         if body is None or not found[2]:
             self._document.complain(location, "write variables as ${NAME} or ${NAME:-default}, and $${ for a plain ${")
-            return ""
+            return "?"
         name, default = body[1], body[2]
         value = self._environ.get(name)
         if default is not None:
@@ -164,10 +168,10 @@ class _Conversion:
         return value
 
 
-def _plain(text: str) -> str | int | float | bool | None:
+def _plain(text: str) -> str | int | float | bool | Nothing:
     """What an unquoted scalar means (YAML 1.2.2 §10.3.2, without hexadecimal and octal)."""
     if text in _NULLS:
-        return None
+        return Nothing()
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _INTEGER.fullmatch(text):
