@@ -55,6 +55,7 @@ clean:  ## Remove .venv and the demo's home
 	rm -rf $(VENV) $(HOME_DIR)
 
 $(DONE)/venv:
+	@python3 -c 'import sys; sys.exit("offtake needs python3 3.11 or newer." if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV) ..."
 	@python3 -m venv --without-pip $(VENV)
 	@mkdir -p $(DONE) && touch $@
