@@ -21,9 +21,8 @@ Expr = sa.ColumnElement[Any]
 
 
 class Match(Enum):
-    """Which part of a text has to be the searched one, case folded."""
+    """Which part of a text has to be the searched one, as a LIKE pattern."""
 
-    WHOLE = "{}"
     PART = "%{}%"
     START = "{}%"
     END = "%{}"
@@ -34,14 +33,15 @@ class Flavour:
     """One database's way of saying things.
 
     `text(column)`: the column as text · `length(text)` in characters · `same_text(column, values)`: exactly one of the
-    texts · `like_text(column, value, match)` folds case · `comparable(column, type)` gives the column the form that
-    `bound(value, type, zone)` gives a value; the zone is that of a naive column · `element(column, value)`: one element
-    of the list is the value, text case-folded · `no_elements(column)`: the list is empty.
+    texts · `same_folded` and `like_text(column, value, match)` fold case · `comparable(column, type)` gives the column
+    the form that `bound(value, type, zone)` gives a value; the zone is that of a naive column · `element(column,
+    value)`: one element of the list is the value, text case-folded · `no_elements(column)`: the list is empty.
     """
 
     text: Callable[[Expr], Expr]
     length: Callable[[Expr], Expr]
     same_text: Callable[[Expr, Sequence[str]], Expr]
+    same_folded: Callable[[Expr, Sequence[str]], Expr]
     like_text: Callable[[Expr, str, Match], Expr]
     comparable: Callable[[Expr, FieldType], Expr]
     bound: Callable[[Value, FieldType, ZoneInfo | None], Expr]
@@ -97,10 +97,14 @@ def _always_naive(value: Value, type_: FieldType, naive_in: ZoneInfo | None) -> 
     return _bound(value, type_, naive_in or ZoneInfo("UTC"))
 
 
-def _pattern(value: str, match: Match) -> str:
+def _escaped(value: str) -> str:
     for character in "/%_":
         value = value.replace(character, f"/{character}")
-    return match.value.format(value)
+    return value
+
+
+def _pattern(value: str, match: Match) -> str:
+    return match.value.format(_escaped(value))
 
 
 def _as_text(column: Expr) -> Expr:
@@ -118,9 +122,11 @@ def _pg_same_text(column: Expr, values: Sequence[str]) -> Expr:
     return one_of(_as_text(column), [bind(value, sa.Text()) for value in values])
 
 
+def _pg_same_folded(column: Expr, values: Sequence[str]) -> Expr:
+    return one_of(sa.func.lower(_as_text(column)), [sa.func.lower(bind(value, sa.Text())) for value in values])
+
+
 def _pg_like_text(column: Expr, value: str, match: Match) -> Expr:
-    if match is Match.WHOLE:
-        return sa.func.lower(_as_text(column)) == sa.func.lower(bind(value, sa.Text()))
     return _as_text(column).ilike(bind(_pattern(value, match), sa.Text()), escape="/")
 
 
@@ -163,12 +169,14 @@ def _sqlite_same_text(column: Expr, values: Sequence[str]) -> Expr:
     return one_of(sa.collate(column, "BINARY"), [bind(value, sa.Text()) for value in values])
 
 
+def _sqlite_same_folded(column: Expr, values: Sequence[str]) -> Expr:
+    return one_of(sa.func.offtake_fold(column), [bind(value.casefold()) for value in values])
+
+
 def _sqlite_like_text(column: Expr, value: str, match: Match) -> Expr:
     folded, wanted = sa.func.offtake_fold(column), value.casefold()
-    if match is Match.PART:
-        return sa.func.instr(folded, bind(wanted)) > 0
-    if match is Match.WHOLE or not wanted:
-        return folded == bind(wanted) if match is Match.WHOLE else folded.is_not(None)
+    if match is Match.PART or not wanted:
+        return sa.func.instr(folded, bind(wanted)) > sa.literal_column("0")
     start = 1 if match is Match.START else -len(wanted)
     return sa.func.substr(folded, bind(start), bind(len(wanted))) == bind(wanted)
 
@@ -226,8 +234,6 @@ def _sqlite_no_elements(column: Expr) -> Expr:
 
 def _duck_like_text(column: Expr, value: str, match: Match) -> Expr:
     folded, wanted = sa.func.lower(_as_text(column)), sa.func.lower(bind(value, sa.Text()))
-    if match is Match.WHOLE:
-        return folded == wanted
     name = {Match.PART: "contains", Match.START: "starts_with", Match.END: "ends_with"}[match]
     return getattr(sa.func, name)(folded, wanted)  # type: ignore[no-any-return]
 
@@ -257,9 +263,14 @@ def _my_exact(column: Expr) -> Expr:
 
 
 def _my_same_text(column: Expr, values: Sequence[str]) -> Expr:
-    exact = (_my_exact(column).like(bind(_pattern(value, Match.WHOLE)), escape="/") for value in values)
+    exact = (_my_exact(column).like(bind(_escaped(value)), escape="/") for value in values)
     # The plain comparison alone may take in more (case, accents, blanks); it is there for the index.
     return sa.and_(one_of(column, [bind(value) for value in values]), sa.or_(*exact))
+
+
+def _my_same_folded(column: Expr, values: Sequence[str]) -> Expr:
+    folded = sa.func.lower(_my_exact(column))
+    return sa.or_(*(folded.like(sa.func.lower(bind(_escaped(value))), escape="/") for value in values))
 
 
 def _my_like_text(column: Expr, value: str, match: Match) -> Expr:
@@ -289,6 +300,10 @@ def _plain_same_text(column: Expr, values: Sequence[str]) -> Expr:
     return one_of(column, [bind(value) for value in values])
 
 
+def _plain_same_folded(column: Expr, values: Sequence[str]) -> Expr:
+    return one_of(sa.func.lower(column), [sa.func.lower(bind(value)) for value in values])
+
+
 def _plain_like_text(column: Expr, value: str, match: Match) -> Expr:
     return sa.func.lower(column).like(sa.func.lower(bind(_pattern(value, match))), escape="/")
 
@@ -304,15 +319,32 @@ def _plain_no_elements(column: Expr) -> Expr:
 
 
 _POSTGRES = Flavour(
-    _as_text, sa.func.length, _pg_same_text, _pg_like_text, _as_is, _bound, _pg_element, _pg_no_elements
+    _as_text,
+    sa.func.length,
+    _pg_same_text,
+    _pg_same_folded,
+    _pg_like_text,
+    _as_is,
+    _bound,
+    _pg_element,
+    _pg_no_elements,
 )
 _DUCKDB = Flavour(
-    _as_text, sa.func.length, _pg_same_text, _duck_like_text, _as_is, _bound, _duck_element, _duck_no_elements
+    _as_text,
+    sa.func.length,
+    _pg_same_text,
+    _pg_same_folded,
+    _duck_like_text,
+    _as_is,
+    _bound,
+    _duck_element,
+    _duck_no_elements,
 )
 _SQLITE = Flavour(
     _as_text,
     sa.func.length,
     _sqlite_same_text,
+    _sqlite_same_folded,
     _sqlite_like_text,
     _sqlite_comparable,
     _sqlite_bound,
@@ -323,6 +355,7 @@ _MYSQL = Flavour(
     _my_text,
     sa.func.char_length,
     _my_same_text,
+    _my_same_folded,
     _my_like_text,
     _as_is,
     _always_naive,
@@ -334,6 +367,7 @@ _PLAIN = Flavour(
     _plain_text,
     sa.func.length,
     _plain_same_text,
+    _plain_same_folded,
     _plain_like_text,
     _as_is,
     _always_naive,

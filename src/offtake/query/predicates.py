@@ -73,6 +73,10 @@ def _one_of(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
     return one_of(reading.flavour.comparable(column, field.type), [reading.bound(field, value) for value in values])
 
 
+def _one_of_folded(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
+    return reading.flavour.same_folded(reading.column(field), [str(value) for value in values])
+
+
 def same_uuid(column: Expr, values: list[str]) -> Expr:
     """A uuid in any way databases write one, each untyped, so that uuid and text columns can both use their index."""
     forms = dict.fromkeys(
@@ -136,7 +140,7 @@ _SPELLINGS: Mapping[Operator, _Spelling] = {
     Operator.EQ: _one_of,
     Operator.IN: _one_of,
     Operator.ON: _one_of,
-    Operator.IEQ: _text(Match.WHOLE),
+    Operator.IEQ: _one_of_folded,
     Operator.CONTAINS: _text(Match.PART),
     Operator.STARTS_WITH: _text(Match.START),
     Operator.ENDS_WITH: _text(Match.END),

@@ -1,0 +1,229 @@
+"""Wish -> plan. The only place that walls off tenants and applies masks, hidden fields and row limits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel import Locale, UnknownLocaleError
+from babel.localedata import locale_identifiers
+
+from offtake.errors import InvalidFilter, InvalidRange, InvalidRequest
+from offtake.model.access import Principal, require
+from offtake.model.dataset import Dataset, Field, FieldType, Mask, Sort
+from offtake.model.export import Column, Confinement, DateRange, ExportRequest, OrderKey, Plan, Reader
+from offtake.model.filter import And, Condition, Filter, Operator, Or
+from offtake.query.dates import resolve_date
+from offtake.query.filters import check_filter, find_column, find_unmasked
+from offtake.query.nearest import did_you_mean
+
+_UNORDERED = (FieldType.JSON, FieldType.LIST, FieldType.STRUCT)
+_MOST_ROWS = 2**63 - 1
+
+
+def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, now: datetime) -> Plan:
+    """The request, proven: every name checked, every value typed, relative dates resolved at `now` (aware).
+
+    Raises InsufficientScope, UnknownField, InvalidFilter, InvalidRange or InvalidRequest.
+    """
+    require(principal, *sorted(dataset.scopes))
+    reader = Reader(read_locale(request.locale), read_timezone(request.timezone))
+    view = _View(
+        dataset, {column.name: column for column in visible_fields(dataset, principal)}, reader.timezone or "UTC"
+    )
+    limit = _limit(request.limit)
+    return Plan(
+        dataset=dataset,
+        columns=_columns(request, view),
+        confinement=_confinement(dataset, principal),
+        where=_where(request, view, now),
+        order=_order(request.sort, view),
+        limit=limit,
+        row_limit=0 if limit is not None and limit <= dataset.row_limit else dataset.row_limit,
+        reader=reader,
+        planned_at=now,
+    )
+
+
+def visible_fields(dataset: Dataset, principal: Principal) -> tuple[Column, ...]:
+    """The fields that exist for this principal, in dataset order, each under the mask it is seen through."""
+    masks = ((field, _mask(field, principal)) for field in dataset.fields)
+    return tuple(Column(field, mask=mask) for field, mask in masks if mask is not Mask.HIDE)
+
+
+def _mask(field: Field, principal: Principal) -> Mask | None:
+    lifted = field.unless_scope and principal.holds(field.unless_scope)
+    return None if lifted else field.mask
+
+
+def _confinement(dataset: Dataset, principal: Principal) -> Confinement | None:
+    if not dataset.tenant_column or principal.tenant is None:
+        return None
+    return Confinement(dataset.tenant_column, principal.tenant)
+
+
+@dataclass(frozen=True)
+class _View:
+    """The dataset as one principal sees it, read in one zone."""
+
+    dataset: Dataset
+    columns: dict[str, Column]
+    timezone: str
+
+
+def _columns(request: ExportRequest, view: _View) -> tuple[Column, ...]:
+    if request.fields is None:
+        if not view.columns:
+            raise InvalidRequest(f"{view.dataset.name} has no field that you may see.")
+        return tuple(view.columns.values())
+    if not request.fields:
+        raise InvalidRequest("No fields were asked for.", hint="Leave `fields` out to get all.", pointer="/fields")
+    chosen: dict[str, Column] = {}
+    for index, choice in enumerate(request.fields):
+        pointer = f"/fields/{index}"
+        column = find_column(choice.field, view.columns, view.dataset.name, pointer)
+        if column.name in chosen:
+            raise InvalidRequest(f"{column.name} is asked for twice.", hint="Name each field once.", pointer=pointer)
+        chosen[column.name] = Column(column.field, choice.label, column.mask)
+    return tuple(chosen.values())
+
+
+def _limit(limit: int | None) -> int | None:
+    if limit is not None and limit < 1:
+        raise InvalidRequest("limit must be at least 1.", hint="Leave it out for all rows.", pointer="/limit")
+    return None if limit is None else min(limit, _MOST_ROWS)
+
+
+def _where(request: ExportRequest, view: _View, now: datetime) -> Filter | None:
+    """Filter, date range and search, all of which must hold."""
+    columns = tuple(view.columns.values())
+    parts: list[Filter] = []
+    if request.filter is not None:
+        parts.append(check_filter(request.filter, columns, view.timezone, dataset=view.dataset.name))
+    if request.date_range is not None:
+        parts.extend(_range(request.date_range, view, now))
+    if request.q.strip():
+        searched = check_filter(_search(request.q.strip(), columns), columns, dataset=view.dataset.name, pointer="/q")
+        parts.append(searched)
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _search(q: str, columns: tuple[Column, ...]) -> Filter:
+    """Any of the text fields holds the words. Masked ones are left out: a hit would tell what they hold."""
+    names = [column.name for column in columns if column.type is FieldType.STRING and column.mask is None]
+    return Or(tuple(Condition(name, Operator.CONTAINS, (q,)) for name in names))
+
+
+def _range(wanted: DateRange, view: _View, now: datetime) -> Iterator[Filter]:
+    """Half open: `start ≤ x < end`. A date is in the range if any part of its day is."""
+    field = _date_field(wanted.field, view)
+    sides = [
+        None if text is None else _resolve(text, now, view.timezone, is_end=is_end)
+        for text, is_end in ((wanted.start, False), (wanted.end, True))
+    ]
+    start, end = sides
+    if start is not None and end is not None and end < start:
+        raise InvalidRange(
+            f"The range ends ({end.isoformat()}) before it starts ({start.isoformat()}).",
+            hint="Swap its ends.",
+            pointer="/date_range",
+        )
+    is_day = field.type is FieldType.DATE
+    zone = ZoneInfo(view.timezone)
+    if start is not None:
+        yield Condition(field.name, Operator.GTE, (start.astimezone(zone).date() if is_day else start,))
+    if end is not None:
+        yield Condition(field.name, Operator.LT, (_day_after_last(end.astimezone(zone)) if is_day else end,))
+
+
+def _resolve(text: str, now: datetime, timezone: str, *, is_end: bool) -> datetime:
+    pointer = "/date_range/to" if is_end else "/date_range/from"
+    try:
+        return resolve_date(text, now, timezone, end=is_end)
+    except InvalidRange as error:
+        raise InvalidRange(error.detail, hint=error.hint, pointer=pointer) from None
+
+
+def _day_after_last(end: datetime) -> date:
+    """The first day that lies wholly outside a range with this open end (local)."""
+    is_midnight = (end.hour, end.minute, end.second, end.microsecond) == (0, 0, 0, 0)
+    return end.date() if is_midnight or end.date() == date.max else end.date() + timedelta(days=1)
+
+
+def _date_field(name: str | None, view: _View) -> Field:
+    pointer = "/date_range/field"
+    wanted = name or view.dataset.date_field
+    dated = [each.name for each in view.columns.values() if each.type in (FieldType.DATE, FieldType.DATETIME)]
+    ways_out = f"Fields with a date: {', '.join(dated) or 'none'}."
+    if not wanted:
+        raise InvalidRange(f"{view.dataset.name} has no date field of its own.", hint=ways_out, pointer=pointer)
+    field = _unmasked(wanted, view, "put in a range", pointer)
+    if field.name not in dated:
+        raise InvalidRange(f"{field.name} is a {field.type.value}, not a date.", hint=ways_out, pointer=pointer)
+    return field
+
+
+def _unmasked(name: str, view: _View, verb: str, pointer: str) -> Field:
+    return find_unmasked(name, view.columns, view.dataset.name, verb, pointer)
+
+
+def _order(wanted: tuple[Sort, ...] | None, view: _View) -> tuple[OrderKey, ...]:
+    """The order asked for, else the dataset's, made total by the dataset's key; none if nobody named one."""
+    if wanted:
+        keys = [_order_key(sort, view, f"/sort/{index}") for index, sort in enumerate(wanted)]
+    else:
+        keys = [_order_key(sort, view, "/sort") for sort in view.dataset.default_sort if _is_free(sort, view)]
+    if not keys:
+        return ()
+    unique = {key.column: key for key in reversed(keys)}
+    ordered = list(dict.fromkeys(key.column for key in keys))
+    shown = {field.column: field for field in view.dataset.fields}
+    free = {column.field.column for column in view.columns.values() if column.mask is None}
+    for column in view.dataset.key:
+        if column not in unique and (column in free or column not in shown):
+            ordered.append(column)
+            unique[column] = OrderKey(column, type=shown[column].type if column in shown else None)
+    return tuple(unique[column] for column in ordered)
+
+
+def _is_free(sort: Sort, view: _View) -> bool:
+    """Whether the dataset's own order may be used for this principal: what is masked or hidden would be revealed."""
+    column = view.columns.get(sort.field)
+    return column is not None and column.mask is None
+
+
+def _order_key(sort: Sort, view: _View, pointer: str) -> OrderKey:
+    try:
+        field = _unmasked(sort.field, view, "sorted by", pointer)
+    except InvalidFilter as error:
+        raise InvalidRequest(error.detail, hint=error.hint, pointer=pointer) from None
+    if field.type in _UNORDERED:
+        ways_out = ", ".join(each.name for each in view.columns.values() if each.type not in _UNORDERED)
+        detail = f"{field.name} is a {field.type.value}, which has no order."
+        raise InvalidRequest(detail, hint=f"Fields with an order: {ways_out}.", pointer=pointer)
+    return OrderKey(field.column, sort.descending, field.type)
+
+
+def read_locale(tag: str | None) -> str | None:
+    """The BCP 47 tag as Babel knows it (`es-CL`); InvalidRequest names the nearest known one."""
+    if tag is None:
+        return None
+    try:
+        return str(Locale.parse(tag.replace("_", "-"), sep="-")).replace("_", "-")
+    except (ValueError, UnknownLocaleError, TypeError):
+        known = sorted(name.replace("_", "-") for name in locale_identifiers())
+        hint = did_you_mean(tag, known, "Locales")
+        raise InvalidRequest(f"There is no locale {tag[:40]!r}.", hint=hint, pointer="/locale") from None
+
+
+def read_timezone(name: str | None) -> str | None:
+    """The IANA zone's name; InvalidRequest names the nearest known one."""
+    if name is None:
+        return None
+    known = available_timezones()
+    if name not in known:
+        hint = did_you_mean(name, sorted(known), "Time zones")
+        raise InvalidRequest(f"There is no time zone {name[:60]!r}.", hint=hint, pointer="/timezone")
+    return name
