@@ -24,6 +24,7 @@ from offtake.encode.pdf.pages import (
     Ink,
     Line,
     Sheet,
+    choose_font,
     draw_line,
     escape,
     lay_out,
@@ -133,14 +134,14 @@ def _wrapped(text: str, sheet: Sheet, index: int) -> tuple[Line, ...]:
 
 def _draw_row(cells: Sequence[tuple[Line, ...]], top: float, book: _Book, skip: int = 0, most: int = 0) -> bytes:
     """The lines of a row's cells from `skip` on, at most `most`, below `top`."""
-    sheet, parts = book.sheet, []
-    first = top - PADDING - sheet.size * (1 - DESCENT)
-    for index, (left, lines) in enumerate(zip(sheet.lefts, cells, strict=True)):
-        for number, line in enumerate(lines[skip : skip + most] if most else lines):
-            x = left + PADDING
-            if sheet.right[index]:
-                x = left + sheet.widths[index] - PADDING - line.width * sheet.size / 1000
-            parts.append(draw_line(line, x, first - number * sheet.leading, sheet.size, book.ink))
+    sheet, size, parts = book.sheet, book.sheet.size, []
+    first = top - PADDING - size * (1 - DESCENT)
+    for left, right, lines in zip(sheet.lefts, sheet.rights, cells, strict=True):
+        y = first
+        for line in lines[skip : skip + most] if most else lines:
+            x = right - line.width * size / 1000 if right else left
+            parts.append(draw_line(line, x, y, size, book.ink))
+            y -= sheet.leading
     return b"".join(parts)
 
 
@@ -155,7 +156,11 @@ def _write_header(book: _Book, header: list[tuple[Line, ...]]) -> bytes:
     height = _height(max((len(lines) for lines in header), default=0), sheet) if header else 0.0
     content = b"0.93 g %.2f %.2f %.2f %.2f re f\n" % (MARGIN, -height, width, height)
     # Letters are drawn bolder by a stroke: the font has no second weight to embed.
-    content += b"0 g 0 G 0.25 w BT 2 Tr\n" + _draw_row(header, 0, book) + b"0 Tr ET\n" if header else b""
+    content += (
+        b"0 g 0 G 0.25 w BT 2 Tr\n" + choose_font(sheet.size) + _draw_row(header, 0, book) + b"0 Tr ET\n"
+        if header
+        else b""
+    )
     box = b"/Type/XObject/Subtype/Form/BBox[0 %.2f %.2f 1]/Resources %d 0 R" % (
         -height - 1,
         sheet.width,
@@ -202,7 +207,8 @@ def _begin_page(book: _Book, stream: RowStream, options: PdfOptions, header_line
         room = (sheet.width - 2 * MARGIN) * 1000
         for text, size in ((title, 14.0), (" · ".join(fact for fact in facts if fact), 7.0)):
             for line in lines_of(text, room / size) if text else ():
-                parts.append(b"BT 0 g " + draw_line(line, MARGIN, top - size, size, book.ink) + b"ET\n")
+                drawn = draw_line(line, MARGIN, top - size, size, book.ink)
+                parts.append(b"BT 0 g " + choose_font(size) + drawn + b"ET\n")
                 top -= size * LEADING_TITLE
         top -= PADDING
     if header_lines:
@@ -221,7 +227,18 @@ def _write_page(book: _Book, head: bytes, parts: list[bytes], rules: list[bytes]
     foot = b"BT 0.3 g /F 7 Tf 1 0 0 1 %.2f %.2f Tm(%s)Tj ET q 1 0 0 1 %.2f %.2f cm /T Do Q\n" % (
         left, MARGIN, escape(number), sheet.width / 2, MARGIN,
     )  # fmt: skip
-    body = head + BLACK + b"BT\n" + b"".join(parts) + b"ET\n" + GREY + b"".join(rules) + b"S\n" + foot
+    body = (
+        head
+        + BLACK
+        + b"BT\n"
+        + choose_font(sheet.size)
+        + b"".join(parts)
+        + b"ET\n"
+        + GREY
+        + b"".join(rules)
+        + b"S\n"
+        + foot
+    )
     record = b"<</Type/Page/Parent %d 0 R/Contents %d 0 R>>" % (book.tree, content)
     return objects.write(page, record) + objects.stream(content, body)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
-from fontTools.varLib.instancer import instantiateVariableFont
 
 from offtake.encode.pdf.fonts import Face
 from offtake.encode.pdf.objects import Objects
@@ -18,19 +17,23 @@ CP1252 = [bytes([code]).decode("cp1252", "replace") for code in range(256)]
 NONSYMBOLIC, SYMBOLIC = 32, 4
 
 
+# Layout happened before: dropped unread, since only decoding them takes longer than all the rest.
+# Without its variations a variable font is its default instance.
+LAYOUT = ("GSUB", "GPOS", "GDEF", "BASE", "VORG", "vhea", "vmtx", "kern", "name")
+VARIATIONS = ("fvar", "gvar", "avar", "cvar", "STAT", "HVAR", "VVAR", "MVAR")
+
+
 def _subset(face: Face, gids: list[int] | None, characters: str = "") -> bytes:
     font = TTFont(face.path, recalcTimestamp=False)
+    for table in (*LAYOUT, *VARIATIONS):
+        if table in font:
+            del font[table]
     options = Options(notdef_outline=True, retain_gids=gids is not None, hinting=False, layout_features=[])
-    options.drop_tables += ["GSUB", "GPOS", "GDEF", "STAT", "HVAR", "MVAR", "avar", "BASE", "VORG", "vhea", "vmtx"]
     subsetter = Subsetter(options)
     subsetter.populate(gids=gids or [], text=characters)
     subsetter.subset(font)
-    if "fvar" in font:
-        font = instantiateVariableFont(font, {axis.axisTag: axis.defaultValue for axis in font["fvar"].axes})
     if face.is_cff:
-        sink = io.BytesIO()
-        sink.write(font.getTableData("CFF "))
-        return sink.getvalue()
+        return bytes(font.getTableData("CFF "))
     sink = io.BytesIO()
     font.save(sink, reorderTables=True)
     return sink.getvalue()

@@ -6,6 +6,8 @@ absolute positions; what repeats on every page (the header row) is drawn by refe
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import NamedTuple
 
 from offtake.encode.pdf.embed import simple_widths
 from offtake.encode.pdf.fonts import MISSING, Face, Run, face, shape, width_of
@@ -15,6 +17,7 @@ MARGIN, FOOT = 36.0, 24.0
 PADDING = 3.0
 SIZE, LEADING = 8.0, 1.3
 SMALLEST = 5.0
+ROOMIER = 1.25  # spare room goes to the columns: later rows may be longer than the first
 SIMPLE = "NotoSans"
 DESCENT = 0.25
 
@@ -34,18 +37,23 @@ class Sheet:
         """From one line to the next."""
         return self.size * LEADING
 
-    @property
+    @cached_property
     def lefts(self) -> tuple[float, ...]:
-        """The left edge of every column."""
-        edges = [MARGIN]
-        for width in self.widths:
-            edges.append(edges[-1] + width)
-        return tuple(edges[:-1])
+        """Where the text of every column begins."""
+        return tuple(MARGIN + PADDING + sum(self.widths[:index]) for index in range(len(self.widths)))
+
+    @cached_property
+    def rights(self) -> tuple[float, ...]:
+        """Where the text of every column ends, for columns of numbers; 0 for all others."""
+        ends = (left + width - 2 * PADDING for left, width in zip(self.lefts, self.widths, strict=True))
+        return tuple(end if right else 0.0 for end, right in zip(ends, self.right, strict=True))
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of one cell, ready to draw: bytes of cp1252 in the simple font, or shaped runs."""
+class Line(NamedTuple):
+    """One line of one cell, ready to draw: bytes of cp1252 in the simple font, or shaped runs.
+
+    A tuple, since millions are made: a frozen dataclass takes four times as long.
+    """
 
     simple: bytes
     runs: tuple[Run, ...]
@@ -75,13 +83,10 @@ class Ink:
         return [used.setdefault((glyph.gid, glyph.text), len(used) + 1) for glyph in run.glyphs]
 
 
-_WIDTHS: list[int] = []
-
-
-def _byte_widths() -> list[int]:
-    if not _WIDTHS:
-        _WIDTHS.extend(simple_widths(face(SIMPLE)))
-    return _WIDTHS
+@cache
+def byte_widths() -> tuple[int, ...]:
+    """The simple font's widths by byte."""
+    return tuple(simple_widths(face(SIMPLE)))
 
 
 def line_of(text: str) -> Line:
@@ -89,11 +94,14 @@ def line_of(text: str) -> Line:
     if not text.isprintable():
         text = "".join(c if c.isprintable() or c in "\u200c\u200d" else _visible(c) for c in text)
     try:
-        simple = text.encode("cp1252")
+        simple = text.encode("latin-1")  # printable Latin-1 is the same in cp1252, and ten times as fast
     except UnicodeEncodeError:
-        runs = shape(text)
-        return Line(b"", runs, width_of(runs))
-    return Line(simple, (), sum(map(_byte_widths().__getitem__, simple)))
+        try:
+            simple = text.encode("cp1252")
+        except UnicodeEncodeError:
+            runs = shape(text)
+            return Line(b"", runs, width_of(runs))
+    return Line(simple, (), sum(map(byte_widths().__getitem__, simple)))
 
 
 def _visible(character: str) -> str:
@@ -150,7 +158,8 @@ def lay_out(naturals: Sequence[float], right: Sequence[bool], paper: str, orient
     for width, height in pages:
         wanted = [natural * SIZE / 1000 + extra for natural in naturals]
         if sum(wanted) <= width - 2 * MARGIN:
-            return Sheet(width, height, SIZE, tuple(wanted), tuple(right))
+            roomier = min(ROOMIER, (width - 2 * MARGIN) / sum(wanted))
+            return Sheet(width, height, SIZE, tuple(w * roomier for w in wanted), tuple(right))
     width, height = pages[-1]
     room = width - 2 * MARGIN
     at_size_1 = sum(min(natural, 30_000) for natural in naturals) / 1000
@@ -170,13 +179,19 @@ def _share(wanted: list[float], room: float) -> list[float]:
 
 
 def draw_line(line: Line, x: float, y: float, size: float, ink: Ink) -> bytes:
-    """The operators that show the line with its baseline's start at x, y; to stand between BT and ET."""
-    place = b"1 0 0 1 %.2f %.2f Tm" % (x, y)
+    """The operators that show the line with its baseline's start at x, y.
+
+    To stand between BT and ET, the simple font chosen; it is again afterwards.
+    """
     if not line.runs:
-        if not line.simple:
-            return b""
-        return b"/F %.2f Tf %s(%s)Tj\n" % (size, place, escape(line.simple))
-    return place + b"".join(_draw_run(run, size, ink) for run in line.runs) + b"\n"
+        return b"1 0 0 1 %.2f %.2f Tm(%s)Tj\n" % (x, y, escape(line.simple)) if line.simple else b""
+    runs = b"".join(_draw_run(run, size, ink) for run in line.runs)
+    return b"1 0 0 1 %.2f %.2f Tm%s%s" % (x, y, runs, choose_font(size))
+
+
+def choose_font(size: float) -> bytes:
+    """The operator that chooses the simple font."""
+    return b"/F %.2f Tf\n" % size
 
 
 def _draw_run(run: Run, size: float, ink: Ink) -> bytes:
