@@ -224,7 +224,8 @@ def _step(step: Step, alive: list[object]) -> _Step:
     ends = array("q", accumulate(len(name) for name in names))
     alive.append(ends)
     text = b"".join(names) if names else step.text.encode()
-    return _Step(step.part, step.width, len(names), _bytes(text), ends.buffer_info()[0])
+    width = max(map(len, names)) if names else step.width
+    return _Step(step.part, width, len(names), _bytes(text), ends.buffer_info()[0])
 
 
 def _zone(zone: ZoneTable, alive: list[object]) -> tuple[int, int, int]:

@@ -12,7 +12,8 @@
 typedef struct { const uint8_t *text; int64_t size; } Bytes;
 typedef struct { Bytes before, after; int64_t numbered; } Fixed;
 
-/* One part of a date pattern. `names` texts stand in `text` one after the other, name i ending at `ends[i]`. */
+/* One part of a date pattern. `names` texts stand in `text` one after the other, name i ending at `ends[i]`; `width` is
+ * then the size of the longest. */
 typedef struct { int64_t part, width, names; Bytes text; const int64_t *ends; } Step;
 
 typedef struct {
@@ -48,7 +49,8 @@ enum { TEXT, INTEGER, DECIMAL, DOUBLE, DIGITS, BOOLEAN, DATE, INSTANT, TIME };
 enum { NONE, CSV, JSON, XML, XLSX };
 enum {
   LITERAL, YEAR, YEAR_OF_ERA, YEAR_2, ERA, QUARTER, MONTH, DAY, DAY_OF_YEAR, WEEKDAY, HOUR_0_23, HOUR_1_12, HOUR_0_11,
-  HOUR_1_24, DAY_PERIOD, MINUTE, SECOND, FRACTION, FRACTION_FIXED, OFFSET, OFFSET_NUMERIC, OFFSET_PLAIN
+  HOUR_1_24, DAY_PERIOD, MINUTE, SECOND, FRACTION, FRACTION_FIXED, OFFSET, OFFSET_NUMERIC, OFFSET_PLAIN,
+  ZONE
 };
 
 #define DAY_US 86400000000LL
@@ -461,7 +463,7 @@ static uint8_t *put_digits(uint8_t *p, const Cell *cell, const uint8_t *s, int64
 
 /* ---------------------------------------------------------------- dates and times */
 
-typedef struct { int64_t days, us, offset_us, year; int month, day, day_of_year; } Moment;
+typedef struct { int64_t days, us, offset_us, interval, year; int month, day, day_of_year; } Moment;
 
 static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
@@ -478,14 +480,14 @@ static void set_date(Moment *m) {
   m->day_of_year = (int)(m->month > 2 ? from_march + 60 + leap : from_march - 305);
 }
 
-static int64_t offset_at(const int64_t *starts, const int64_t *offsets, int64_t size, int64_t instant) {
+static int64_t interval_at(const int64_t *starts, int64_t size, int64_t instant) {
   int64_t low = 0, high = size;
   while (high - low > 1) {
     int64_t middle = low + (high - low) / 2;
     if (starts[middle] <= instant) low = middle;
     else high = middle;
   }
-  return offsets[low];
+  return low;
 }
 
 static void set_local(Moment *m, int64_t instant, int64_t offset_us) {
@@ -520,9 +522,9 @@ static Moment moment_of(const Cell *cell, int64_t value, int serial) {
   } else if (cell->kind == TIME) {
     m.us = value - floor_divide(value, DAY_US) * DAY_US;
   } else {
-    int64_t offset = serial ? offset_at(cell->serial_zone_starts, cell->serial_zone_offsets, cell->serial_zone_size, value)
-                            : offset_at(cell->zone_starts, cell->zone_offsets, cell->zone_size, value);
-    set_local(&m, value, offset);
+    m.interval = serial ? interval_at(cell->serial_zone_starts, cell->serial_zone_size, value)
+                        : interval_at(cell->zone_starts, cell->zone_size, value);
+    set_local(&m, value, (serial ? cell->serial_zone_offsets : cell->zone_offsets)[m.interval]);
   }
   return m;
 }
@@ -598,12 +600,19 @@ static uint8_t *put_name(uint8_t *p, const Step *step, int64_t index) {
   return put(p, step->text.text + from, step->ends[index] - from);
 }
 
+/* Of 26 names the last two are for midnight and noon to the second. */
+static int64_t day_period(int64_t second, int64_t names) {
+  if (names == 2) return second / 43200;
+  return second == 0 ? 24 : second == 43200 ? 25 : second / 3600;
+}
+
 static uint8_t *put_step(uint8_t *p, const Cell *cell, const Step *step, const Moment *m) {
   switch (step->part) {
     case LITERAL: return put_bytes(p, step->text);
     case YEAR: return put_year(p, cell, m->year, step->width);
     case ERA: return put_name(p, step, m->year > 0);
-    case DAY_PERIOD: return put_name(p, step, m->us / 3600000000LL * step->names / 24);
+    case DAY_PERIOD: return put_name(p, step, day_period(m->us / 1000000, step->names));
+    case ZONE: return put_name(p, step, m->interval);
     case FRACTION: case FRACTION_FIXED: return put_fraction(p, cell, step, m->us % 1000000);
     case OFFSET: case OFFSET_NUMERIC: case OFFSET_PLAIN: return put_offset(p, step->part, m->offset_us);
   }
@@ -648,6 +657,7 @@ static uint8_t *put_serial(uint8_t *p, const Cell *cell, int64_t value, int *oth
 /* ---------------------------------------------------------------- cells and rows */
 
 static int64_t step_bound(const Cell *cell, const Step *step) {
+  if (step->names) return step->width;
   return step->text.size + (larger(step->width, 0) + LONGEST_FIELD) * cell->digit_size;
 }
 
