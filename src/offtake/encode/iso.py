@@ -55,7 +55,7 @@ def iso_writer(type: pa.DataType, timezone: str | None = None, field_type: Field
 
 @lru_cache(maxsize=32)
 def minute_zone(timezone: str | None) -> ZoneTable:
-    """The zone with offsets rounded to whole minutes, as RFC 3339 §5.8 has it for the local mean times before 1900 or so.
+    """The zone with offsets rounded to whole minutes, as RFC 3339 §5.8 does for local mean times before 1900 or so.
 
     The local time moves with the offset, so that the two still name the exact instant.
     """

@@ -183,11 +183,11 @@ def _styled(negative: bool, whole: str, fraction: str, style: NumberStyle) -> st
     while style.group and len(left) > size:
         groups.append(left[-size:])
         left, size = left[:-size], style.secondary
-    digits = {str(digit): shown for digit, shown in enumerate(style.digits)}
-    shown = [group.translate(str.maketrans(digits)) for group in (left, *reversed(groups))]
+    digits = str.maketrans("0123456789", style.digits)
+    shown = [group.translate(digits) for group in (left, *reversed(groups))]
     text = style.group.join(shown)
     if fraction:
-        text += style.decimal + fraction.translate(str.maketrans(digits))
+        text += style.decimal + fraction.translate(digits)
     before, after = style.negative if negative else ("", "")
     return before + text + after
 
@@ -209,7 +209,7 @@ def pattern_text(value: int, writer: PatternWriter, kind: Kind) -> str:
     if abs(value) >= INFINITIES.get(kind, 2**64):
         return writer.infinity if value > 0 else "-" + writer.infinity
     moment = _moment(value, writer.zone, kind)
-    digits = str.maketrans({str(digit): shown for digit, shown in enumerate(writer.digits)})
+    digits = str.maketrans("0123456789", writer.digits)
     return "".join(_step(step, moment, digits) for step in writer.pattern)
 
 
@@ -257,7 +257,7 @@ def _moment(value: int, zone: ZoneTable, kind: Kind) -> _Moment:
     return _Moment(days, us, offset_us, interval)
 
 
-def _step(step: Step, moment: _Moment, digits: dict[int, str]) -> str:
+def _step(step: Step, moment: _Moment, digits: dict[int, int]) -> str:
     us = moment.us % 1_000_000
     match step.part:
         case Part.LITERAL:

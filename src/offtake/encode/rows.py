@@ -13,6 +13,7 @@ The text of a value is made by the cell's writer, then escaped, then put between
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pyarrow as pa
 
@@ -39,6 +40,7 @@ from offtake.encode.template import (
     Tally,
     TextWriter,
 )
+from offtake.model.ports import Chunks, RowStream
 
 __all__ = [
     "ISO_DATE",
@@ -67,6 +69,7 @@ __all__ = [
     "json_writer",
     "render",
     "render_chunks",
+    "render_stream",
     "texts",
 ]
 
@@ -88,3 +91,18 @@ def render_chunks(
     tally = tally if tally is not None else Tally()
     for chunk, _ in render_prepared(columns, batch.num_rows, template, row, tally):
         yield chunk
+
+
+def render_stream(
+    stream: RowStream, template: RowTemplate, head: bytes = b"", tail: bytes = b"", tally: Tally | None = None
+) -> Chunks:
+    """A whole file: head, every row, tail. Nothing comes before the first batch; closing it closes the stream."""
+    row, waiting = 0, head
+    with closing(stream):
+        for batch in stream:
+            for chunk in render_chunks(batch, template, row, tally):
+                yield waiting + chunk
+                waiting = b""
+            row += batch.num_rows
+        if waiting or tail:
+            yield waiting + tail
