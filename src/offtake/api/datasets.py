@@ -27,7 +27,7 @@ FILE: dict[str, Any] = {
     "headers": {"Content-Disposition": {"schema": {"type": "string"}}},
 }
 
-ROUTES = APIRouter(prefix="/datasets", tags=["datasets"])
+ROUTES = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 
 
 @ROUTES.get("", responses=problems())

@@ -11,7 +11,7 @@ from offtake.service import access
 from offtake.web.auth import Caller
 from offtake.web.site import site_of
 
-ROUTES = APIRouter(prefix="/keys", tags=["keys"])
+ROUTES = APIRouter(prefix="/api/v1/keys", tags=["keys"])
 
 
 @ROUTES.get("", responses=problems())

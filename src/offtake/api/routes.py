@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from offtake import __version__
 from offtake.api import datasets, docs, health, keys
@@ -35,10 +35,7 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     api.state.site = site
     api.openapi = lambda: _spec(api)  # type: ignore[method-assign]
     install_problems(api, WORDS)
-    native = APIRouter(prefix="/api/v1")
-    native.include_router(datasets.ROUTES)
-    native.include_router(keys.ROUTES)
-    for routes in (native, health.ROUTES, docs.ROUTES):
+    for routes in (datasets.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES):
         api.include_router(routes)
     return api
 

@@ -83,13 +83,11 @@ def create_key(
     Forbidden, and InvalidRequest for a tenant, scope or role that does not exist or an expiry that has passed.
     """
     require(principal, Scope.KEYS_ADMIN)
+    if principal.tenant not in (None, tenant):  # before anything that could name other tenants
+        raise Forbidden("A key can only be made for your own tenant.", hint="Leave the tenant out.")
     _check_known("tenant", {"/tenant": tenant}, runtime.tenants)
     _check_known("scope", {f"/scopes/{n}": scope for n, scope in enumerate(scopes)}, known_scopes(runtime))
     _check_known("role", {f"/roles/{n}": role for n, role in enumerate(roles)}, runtime.roles)
-    if principal.tenant not in (None, tenant):
-        raise Forbidden(
-            "A key can only be made for your own tenant.", hint=f"Leave the tenant out: {principal.tenant}."
-        )
     if expires_at is not None and expires_at <= runtime.now():
         raise InvalidRequest("The key would have expired already.", hint="Choose a later time.", pointer="/expires_at")
     secret = new_secret()

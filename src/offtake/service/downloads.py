@@ -7,10 +7,11 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from offtake.encode import parse_options
 from offtake.engine.export import export_chunks
-from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeout
+from offtake.errors import Cancelled, InvalidFormat, SourceTimeout
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
 from offtake.model.ports import Chunks, Format, Stop
@@ -58,7 +59,7 @@ def open_download(
         )
 
     chunks = start(on_rows) if principal.id == LOCAL else _limited(runtime, principal, stop, start, on_rows)
-    return Download(filename, media_type or format.media_type, chunks)
+    return Download(filename, media_type or _media_type(format, options), chunks)
 
 
 def find_format(runtime: Runtime, name: str) -> Format:
@@ -73,10 +74,13 @@ def find_format(runtime: Runtime, name: str) -> Format:
 
 def _find_compression(name: str) -> tuple[str, str]:
     if name not in COMPRESSIONS:
-        raise InvalidRequest(
-            f"There is no compression {name!r}.", hint=did_you_mean(name, COMPRESSIONS, "Known"), pointer="/compression"
-        )
+        hint = did_you_mean(name, COMPRESSIONS, "Compressions")
+        raise InvalidFormat(f"There is no compression {name!r}.", hint=hint, pointer="/compression")
     return COMPRESSIONS[name]
+
+
+def _media_type(format: Format, options: Any) -> str:
+    return format.media_type.replace("charset=utf-8", f"charset={getattr(options, 'encoding', 'utf-8')}")
 
 
 def _limited(
@@ -131,7 +135,7 @@ def _filename(runtime: Runtime, request: ExportRequest, plan: Plan, extension: s
     zone = zoneinfo.ZoneInfo(plan.reader.timezone or "UTC")
     default = f"{request.dataset}_{runtime.now().astimezone(zone):%Y-%m-%d}"
     wanted = clean_filename(request.filename or "") or clean_filename(default)
-    return wanted if wanted.lower().endswith(extension) else wanted + extension
+    return wanted if wanted.lower().endswith(f".{extension}") else f"{wanted}.{extension}"
 
 
 def clean_filename(text: str) -> str:

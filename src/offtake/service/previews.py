@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from offtake.encode import parse_options
+from offtake.encode.csv import CsvOptions
 from offtake.engine.export import export_chunks
 from offtake.model.access import Principal
 from offtake.model.export import Column, ExportRequest
@@ -20,8 +21,9 @@ from offtake.service.downloads import find_format
 from offtake.service.runtime import Runtime
 
 ROWS = 50
-# What must not differ for the text to be read back; the rest of a request's options stays as it is.
-READABLE = {"delimiter": ",", "header": "none", "newline": "lf", "bom": False}
+# What the text must be like to be read back; the rest of a request's options stays as it is.
+READABLE = {"header": "none", "profile": "plain", "delimiter": ",", "quoting": "minimal", "line_ending": "lf"}
+UNMARKED = {"bom": False, "encoding": "utf-8"}
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,16 @@ def preview_rows(
 
 
 def _shown_as(runtime: Runtime, format: Format, options: Any) -> tuple[Format, Any]:
-    if format.machine:
-        return runtime.formats["ndjson"], None
-    shown = runtime.formats["csv"]
+    """The format that shows the same cells in a way we can read, with the options that change cells."""
+    shown = runtime.formats["ndjson" if format.machine else "csv"]
+    if shown.options is CsvOptions:
+        guard = getattr(options, "guard", False)  # only delimited text needs one
+        fixed: dict[str, Any] = {"guard": guard, **READABLE, **UNMARKED}
+    else:
+        fixed = {}
     known = {field.name for field in dataclasses.fields(shown.options)}
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
-    kept = {name: value for name, value in given.items() if name in known}
-    fixed = {name: value for name, value in READABLE.items() if name in known}
-    return shown, shown.options(**{**kept, **fixed})
+    return shown, shown.options(**{name: value for name, value in given.items() if name in known} | fixed)
 
 
 def _read_csv(data: bytes, width: int) -> Iterator[tuple[Any, ...]]:

@@ -160,11 +160,8 @@ async def _stop_early(receive: Receive, stop: Stop, site: Site, is_done: Callabl
 
 
 def _headers(download: Download) -> dict[str, str]:
-    media_type = download.media_type
-    if media_type.startswith("text/") and "charset" not in media_type:
-        media_type += "; charset=utf-8"
     return {
-        "Content-Type": media_type,
+        "Content-Type": download.media_type,
         "Content-Disposition": content_disposition(download.filename),
         "Cache-Control": "private, no-store",
     }

@@ -1,0 +1,87 @@
+"""Opening the app database: on both kinds, by many at once, up to the newest migration."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from offtake.appdb.database import open_appdb
+from offtake.appdb.tables import METADATA
+from offtake.errors import InvalidConfig
+from servers import Postgres
+
+STARTER = """
+import sys
+from offtake.appdb.database import open_appdb
+sys.stdin.readline()
+database = open_appdb(sys.argv[1])
+assert database.answers()
+database.close()
+"""
+
+
+def start_together(url: str, processes: int) -> list[int]:
+    """Exit codes of so many processes that open the database at the same moment."""
+    children = [
+        subprocess.Popen([sys.executable, "-c", STARTER, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(processes)
+    ]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+    return [child.wait(60) if not child.communicate(timeout=60)[1] else 1 for child in children]
+
+
+def test_processes_that_start_at_once_all_succeed_on_sqlite(tmp_path: Path) -> None:
+    assert start_together(f"sqlite:///{tmp_path}/new/offtake.db", 3) == [0, 0, 0]
+
+
+def test_processes_that_start_at_once_all_succeed_on_postgresql(postgres: Postgres) -> None:
+    with postgres.database() as url:
+        assert start_together(url, 3) == [0, 0, 0]
+
+
+def test_migrations_lead_to_the_tables_we_use_on_sqlite(tmp_path: Path) -> None:
+    assert differences(f"sqlite:///{tmp_path}/offtake.db") == []
+
+
+def test_migrations_lead_to_the_tables_we_use_on_postgresql(postgres: Postgres) -> None:
+    with postgres.database() as url:
+        assert differences(url) == []
+
+
+def differences(url: str) -> list[object]:
+    """What Alembic would still change."""
+    database = open_appdb(url)
+    try:
+        with database.read() as connection:
+            return list(compare_metadata(MigrationContext.configure(connection), METADATA))
+    finally:
+        database.close()
+
+
+def test_sqlite_writes_ahead_so_that_readers_never_wait(tmp_path: Path) -> None:
+    database = open_appdb(f"sqlite:///{tmp_path}/offtake.db")
+    with database.write(), database.read() as connection:
+        assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert connection.execute(sa.text("SELECT count(*) FROM keys")).scalar_one() == 0
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["mysql://root@localhost/x", "nonsense", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_cannot_hold_the_tables_is_refused(url: str) -> None:
+    with pytest.raises(InvalidConfig):
+        open_appdb(url)
+
+
+def test_a_database_that_is_gone_does_not_answer(postgres: Postgres) -> None:
+    with postgres.database() as url:
+        database = open_appdb(url)
+        assert database.answers()
+    assert not database.answers()
+    database.close()
