@@ -18,6 +18,10 @@ ZEROS = {
     "mtei": 0xABF0, "mymr": 0x1040, "nkoo": 0x07C0, "olck": 0x1C50, "orya": 0x0B66, "sinh": 0x0DE6, "sund": 0x1BB0,
     "tamldec": 0x0BE6, "telu": 0x0C66, "thai": 0x0E50, "tibt": 0x0F20, "vaii": 0xA620,
 }  # fmt: skip
+# RFC 5646 §2.1: language, script, region and variants, then extensions that begin with a single letter or digit.
+TAG = re.compile(r"([a-z]{2,8}(?:-[a-z0-9]{2,8})*)((?:-[a-z0-9](?:-[a-z0-9]{2,8})+)*)", re.IGNORECASE)
+NUMBERING = re.compile(r"-u-(?:[a-z0-9]{2,8}-)*?nu-([a-z0-9]{3,8})", re.IGNORECASE)
+LONGEST_TAG = 35
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,14 @@ def is_plain(tag: str | None) -> bool:
 def read_language(tag: str) -> Language:
     """The language of a BCP 47 tag (`_` for `-` is taken too). Raises InvalidRequest for one Babel does not know.
 
-    Of the extensions (RFC 5646 §2.2.6) `-u-nu-` chooses the digits; others change nothing here.
+    A language in a territory CLDR has no data for (English in Japan) is the language alone. Of the extensions
+    (RFC 5646 §2.2.6) `-u-nu-` chooses the digits; others change nothing here.
     """
-    core, _, extension = re.sub(r"-([0-9a-z])-", r"|\1-", tag.replace("_", "-"), flags=re.IGNORECASE).partition("|")
-    try:
-        locale = Locale.parse(core, sep="-")
-    except (UnknownLocaleError, ValueError, TypeError) as error:
-        raise InvalidRequest(f"There is no locale {tag!r}.", hint=_hint(core), pointer="/locale") from error
-    asked = re.search(r"u-(?:[^|]*-)?nu-([0-9a-z]{3,8})", extension, flags=re.IGNORECASE)
+    parts = TAG.fullmatch(tag.replace("_", "-"))
+    locale = _locale(parts[1]) if parts else None
+    if parts is None or locale is None:
+        raise InvalidRequest(f"There is no locale {tag[:LONGEST_TAG]!r}.", hint=_hint(tag), pointer="/locale")
+    asked = NUMBERING.search(parts[2])
     numbering = asked[1].lower() if asked else locale.default_numbering_system
     if numbering not in ZEROS:
         raise InvalidRequest(
@@ -61,7 +65,21 @@ def read_language(tag: str) -> Language:
     return Language(locale, numbering)
 
 
-def _hint(core: str) -> str:
+def _locale(core: str) -> Locale | None:
+    for known in (core, _without_territory(core)):
+        try:
+            return Locale.parse(known, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    return None
+
+
+def _without_territory(core: str) -> str:
+    language, _, territory = core.rpartition("-")
+    return language if territory.upper() in Locale("en").territories else ""
+
+
+def _hint(tag: str) -> str:
     known = [identifier.replace("_", "-") for identifier in locale_identifiers()]
-    near = difflib.get_close_matches(core, known, n=3)
+    near = difflib.get_close_matches(tag[:LONGEST_TAG], known, n=3)
     return f"Did you mean {' or '.join(near)}?" if near else "Use a BCP 47 tag such as es-CL or pt-BR."

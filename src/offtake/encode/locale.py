@@ -44,7 +44,7 @@ def column_writer(column: Column, type: pa.DataType, reader: Reader, *, date_sty
 
 def pattern_text(reader: Reader, type: FieldType, date_style: str | None = None) -> str:
     """The CLDR pattern in which this reader sees date, datetime or time; "" is ISO. `y` is the whole year."""
-    if is_plain(reader.locale) and date_style is None:
+    if is_plain(reader.locale) and not date_style:
         return ""
     return pattern_for(type, _language(reader).locale, date_style or "short")
 
@@ -84,7 +84,7 @@ def raw(reader: Reader) -> Reader:
 def check_reader(reader: Reader, date_style: str | None = None) -> None:
     """Raise InvalidRequest or InvalidFormat now for what `column_writer` would refuse later."""
     language, zone = _language(reader), zone_table(reader.timezone)
-    if date_style is not None:
+    if date_style:
         compile_pattern(pattern_for(FieldType.DATETIME, language.locale, date_style), language, zone)
 
 

@@ -56,7 +56,6 @@ NAMED = {
     "e": (Part.WEEKDAY, WEEKDAYS),
     "c": (Part.WEEKDAY, WEEKDAYS),
     "a": (Part.DAY_PERIOD, HOURS[::12]),
-    "b": (Part.DAY_PERIOD, HOURS + EXACT_HOURS),
     "B": (Part.DAY_PERIOD, HOURS + EXACT_HOURS),
 }
 
@@ -66,12 +65,14 @@ def pattern_for(type: FieldType, locale: Locale, date_style: str) -> str:
 
     Short dates are numeric with the whole year; the clock always has its seconds. A pattern of one's own that shows
     the clock is for instants alone (dates are short then); to any other the locale's clock is added for instants.
+    Raises InvalidFormat for a pattern that is none: unknown letters, an open quote, a misspelt style.
     """
     style = date_style if date_style in STYLES else "short"
     # Short times stop at the minute: such a file could no longer be compared with its source.
     clock: str = locale.time_formats["medium" if style == "short" or type is FieldType.TIME else style].pattern
     day: str = _short_date(locale) if style == "short" else locale.date_formats[style].pattern
     if date_style not in STYLES:
+        _check(date_style)
         shows_clock = any(letter in CLOCK_LETTERS for letter in _letters(date_style))
         if shows_clock and type is FieldType.DATETIME:
             return date_style
@@ -85,9 +86,8 @@ def pattern_for(type: FieldType, locale: Locale, date_style: str) -> str:
 def compile_pattern(pattern: str, language: Language, zone: ZoneTable) -> Pattern:
     """The steps of a CLDR pattern in this language; names and padding are Babel's. A fraction is cut, never rounded.
 
-    Raises InvalidFormat for a pattern that cannot be followed: unknown letters, an open quote, weeks.
+    `pattern` comes from `pattern_for`. Raises InvalidFormat for what cannot be followed, such as weeks.
     """
-    _check(pattern)
     steps = []
     for _, token in tokenize_pattern(pattern):
         if isinstance(token, str):
@@ -141,7 +141,10 @@ def _step(letter: str, count: int, language: Language, zone: ZoneTable) -> Step 
         return _named(Part.ZONE, letter * count, _intervals(zone), language)
     if letter in NAMED:
         part, samples = NAMED[letter]
-        return _named(part, letter * count, samples, language)
+        try:
+            return _named(part, letter * count, samples, language)
+        except ValueError:  # Babel has no name for one of the day's periods
+            return None
     return None
 
 
