@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,16 @@ from servers import Postgres, find_mariadbd, run_mariadb, run_postgres
 # A shared machine may be slow at any moment: no test fails for the time an example takes.
 settings.register_profile("offtake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offtake")
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo home prepared for port 8123, built once a session: read it, or copy it to change it."""
+    from offtake.demo import prepare
+
+    folder = tmp_path_factory.mktemp("demo")
+    prepare(folder, 8123)
+    return folder
 
 
 @pytest.fixture(scope="session")

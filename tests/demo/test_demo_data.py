@@ -16,14 +16,14 @@ from offtake.settings import Settings, load_settings
 
 
 @pytest.fixture(scope="module")
-def rows(home: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(home / "demo.db")) as connection:
+def rows(demo_home: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(demo_home / "demo.db")) as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
-def settings(home: Path) -> Settings:
-    return load_settings(home / "offtake.yaml", {})
+def settings(demo_home: Path) -> Settings:
+    return load_settings(demo_home / "offtake.yaml", {})
 
 
 def column(rows: sqlite3.Connection, select: str) -> list[Any]:
@@ -125,14 +125,14 @@ def test_every_column_is_a_field_and_every_listed_value_occurs(
         assert found == set(field.values), field.name
 
 
-def test_flights_are_all_there_and_none_says_na(home: Path) -> None:
+def test_flights_are_all_there_and_none_says_na(demo_home: Path) -> None:
     select = "SELECT count(*), count(*) FILTER (tailnum = 'NA'), count(tailnum) FROM read_csv(?, nullstr = 'NA')"
     with duckdb.connect() as connection:
-        total, literal, present = connection.execute(select, [str(home / "flights" / "flights.csv")]).fetchall()[0]
+        total, literal, present = connection.execute(select, [str(demo_home / "flights" / "flights.csv")]).fetchall()[0]
     assert (total, literal) == (336_776, 0)
     assert present < total
 
 
-def test_the_same_bytes_at_every_build(home: Path, tmp_path: Path) -> None:
+def test_the_same_bytes_at_every_build(demo_home: Path, tmp_path: Path) -> None:
     build_database(tmp_path / "again.db")
-    assert (tmp_path / "again.db").read_bytes() == (home / "demo.db").read_bytes()
+    assert (tmp_path / "again.db").read_bytes() == (demo_home / "demo.db").read_bytes()

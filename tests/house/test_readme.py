@@ -1,6 +1,7 @@
 """README's transcripts are real: every `$` line is run in a prepared demo home, its output compared to the word."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from house.tree import ROOT
-from offtake.demo import prepare
 
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
@@ -28,12 +28,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port(folder: Path) -> Iterator[int]:
+def port(folder: Path, demo_home: Path) -> Iterator[int]:
     """Where the demo is served."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    prepare(folder / ".demo", port)
+    shutil.copytree(demo_home, folder / ".demo")
     command = [sys.executable, "-m", "offtake.cli", "demo", "--home", ".demo", "--port", str(port)]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
