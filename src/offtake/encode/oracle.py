@@ -221,8 +221,8 @@ def serial_text(value: int, writer: SerialWriter, kind: Kind) -> str | None:
     days = 0 if kind is Kind.TIME else moment.days + SERIAL_OF_1970
     if kind is not Kind.TIME and days not in SERIALS:
         return None
-    fraction = (moment.us * 10**11 + DAY_US // 2) // DAY_US
-    return f"{days}.{fraction:011}".rstrip("0").rstrip(".") if fraction else str(days)
+    fraction = (moment.us * 10**15 + DAY_US // 2) // DAY_US
+    return f"{days}.{fraction:015}".rstrip("0").rstrip(".") if fraction else str(days)
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,8 @@ class PatternWriter:
 class SerialWriter:
     """Dates, instants (local time of `zone`) and times as spreadsheet serial numbers: days since 1899-12-30.
 
-    Eleven digits of a day at most, which is under a microsecond. What no serial number can say (before 1900-03-01,
-    after 9999-12-31, ±infinity) is written by `otherwise` and takes `Cell.other` around it.
+    Fifteen digits of a day: with thirteen LibreOffice still shows some times a second early. What no serial number can
+    say (before 1900-03-01, after 9999-12-31, ±infinity) is written by `otherwise` and takes `Cell.other` around it.
     """
 
     otherwise: PatternWriter

@@ -645,10 +645,10 @@ static uint8_t *put_serial(uint8_t *p, const Cell *cell, int64_t value, int *oth
     return put_pattern(p, cell, value);
   }
   p = put_unsigned(p, (uint64_t)days);
-  uint64_t fraction = (uint64_t)(((unsigned __int128)m.us * 100000000000ULL + DAY_US / 2) / DAY_US);
+  uint64_t fraction = ((uint64_t)m.us * 10000000 + 432) / 864; /* us * 10^15 / DAY_US, rounded */
   if (fraction == 0) return p;
   uint8_t buffer[20], *end = buffer + 20, *d = digits_before(end, fraction);
-  while (end - d < 11) *--d = '0';
+  while (end - d < 15) *--d = '0';
   while (end[-1] == '0') end--;
   *p++ = '.';
   return put(p, d, end - d);
