@@ -18,8 +18,6 @@ from types import TracebackType
 
 from isal import isal_zlib
 
-from offtake.errors import InvalidFormat
-
 BLOCK = 1 << 20  # bytes packed at a time
 WINDOW = 1 << 15  # how far back deflate looks (RFC 1951 §2)
 LIMIT = 0xFFFFFFFF  # offsets and sizes from here on need ZIP64
@@ -50,24 +48,17 @@ def pack_small(block: bytes, window: bytes) -> Packed:
 
 
 @dataclass(frozen=True)
-class Deflate:
-    """How to pack, and in how many threads. `window` is what stood before the block."""
+class Packing:
+    """How to pack, and in how many threads. `pack` is given a block and what stood before it."""
 
     pack: Callable[[bytes, bytes], Packed]
     threads: int
 
 
-DEFLATES = {
-    "fast": Deflate(pack_fast, 1),  # as fast as one thread makes rows
-    "small": Deflate(pack_small, min(4, cpu_count() or 1)),
+PACKINGS = {
+    "fast": Packing(pack_fast, 1),  # as fast as one thread makes rows
+    "small": Packing(pack_small, min(4, cpu_count() or 1)),
 }
-
-
-def find_deflate(name: str) -> Deflate:
-    """The way to pack of that name; raises InvalidFormat."""
-    if name not in DEFLATES:
-        raise InvalidFormat(f"There is no deflate {name!r}.", hint=f"Use one of: {', '.join(DEFLATES)}.")
-    return DEFLATES[name]
 
 
 @dataclass(frozen=True)
@@ -88,13 +79,13 @@ class ZipStream:
     Leaving the `with` block ends its threads, whatever happened. `modified` becomes every entry's time.
     """
 
-    def __init__(self, modified: datetime, deflate: Deflate, *, limit: int = LIMIT) -> None:
+    def __init__(self, modified: datetime, packing: Packing, *, limit: int = LIMIT) -> None:
         self._stamp = dos_time(modified)
-        self._deflate = deflate
+        self._packing = packing
         self._limit = limit
         self._size = 0
         self._entries: list[Entry] = []
-        self._pool = ThreadPoolExecutor(deflate.threads, thread_name_prefix="deflate")
+        self._pool = ThreadPoolExecutor(packing.threads, thread_name_prefix="deflate")
 
     def __enter__(self) -> "ZipStream":
         return self
@@ -106,13 +97,15 @@ class ZipStream:
 
     def add(self, name: str, content: bytes) -> bytes:
         """One entry that is known whole: its sizes stand before it, so even naive readers see it."""
-        packed = self._deflate.pack(content, b"")
-        entry = Entry(name.encode(), 0, packed.crc, len(packed.data) + len(END_OF_ENTRY), packed.size, self._size)
+        packed = self._packing.pack(content, b"")
+        entry = Entry(
+            name.encode(), _name_flag(name), packed.crc, len(packed.data) + len(END_OF_ENTRY), packed.size, self._size
+        )
         return self._count(self._local_header(entry) + packed.data + END_OF_ENTRY, entry)
 
     def stream(self, name: str, pieces: Iterable[Buffer]) -> Iterator[bytes]:
         """One entry of less than 4 GiB, packed while its pieces are made. How they are cut changes no byte."""
-        flags = 0x08  # sizes come after it
+        flags = _name_flag(name) | 0x08  # sizes come after it
         offset = self._size
         yield self._count(self._local_header(Entry(name.encode(), flags, 0, 0, 0, offset)))
         crc = size = packed_size = 0
@@ -144,9 +137,9 @@ class ZipStream:
         waiting: deque[Future[Packed]] = deque()
         window = b""
         for block in cut_blocks(pieces, BLOCK):
-            waiting.append(self._pool.submit(self._deflate.pack, block, window))
+            waiting.append(self._pool.submit(self._packing.pack, block, window))
             window = block[-WINDOW:]
-            while len(waiting) > self._deflate.threads + 2 or (waiting and waiting[0].done()):
+            while len(waiting) > self._packing.threads + 2 or (waiting and waiting[0].done()):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -196,6 +189,11 @@ def cut_blocks(pieces: Iterable[Buffer], size: int) -> Iterator[bytes]:
             missing -= len(rest)
     if held:
         yield b"".join(held)
+
+
+def _name_flag(name: str) -> int:
+    """What marks a name as UTF-8, if ASCII does not do (§4.4.4)."""
+    return 0 if name.isascii() else 0x800
 
 
 def dos_time(moment: datetime) -> int:

@@ -8,18 +8,18 @@ bytes.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal
 
 import pyarrow as pa
 
+from offtake.encode.compress import Deflate
+from offtake.encode.headers import Header, header_of
 from offtake.encode.rows import Tally, render
 from offtake.encode.xlsx import parts
 from offtake.encode.xlsx.layout import Layout, filter_range, pair_sheet, plan_layout, sheet_head, sheet_tail
 from offtake.encode.xlsx.looks import plan_looks
 from offtake.encode.xlsx.names import sheet_name
-from offtake.encode.zip import LIMIT, ZipStream, find_deflate
+from offtake.encode.zip import LIMIT, PACKINGS, ZipStream
 from offtake.errors import InvalidFormat
-from offtake.model.export import Column
 from offtake.model.ports import Chunks, Format, RowStream
 
 COLUMNS = 16_384
@@ -38,10 +38,10 @@ class XlsxOptions:
     medium, long, full or a CLDR pattern; None = ISO for readers without a language, else short.
     """
 
-    header: Literal["auto", "label", "name", "none"] = "auto"
+    header: Header = "auto"
     sheet_name: str = ""
     about: bool = False
-    deflate: Literal["fast", "small"] = "fast"
+    deflate: Deflate = "fast"
     date_style: str | None = None
 
 
@@ -107,7 +107,6 @@ def encode_xlsx(stream: RowStream, options: XlsxOptions) -> Chunks:
 
 def write_book(stream: RowStream, options: XlsxOptions, bounds: Bounds) -> Chunks:
     """The same within other bounds than Excel's."""
-    deflate = find_deflate(options.deflate)
     if len(stream.columns) > COLUMNS:
         raise InvalidFormat(
             f"A sheet has room for {COLUMNS:,} columns, not for {len(stream.columns):,}.",
@@ -115,10 +114,11 @@ def write_book(stream: RowStream, options: XlsxOptions, bounds: Bounds) -> Chunk
         )
     looks = plan_looks(stream.columns, stream.schema, stream.reader, options.date_style)
     sample = _first_batches(stream)
-    layout = plan_layout(_headers(stream.columns, options.header), looks, _first_rows(sample))
+    headers = [header_of(column, options.header) for column in stream.columns] if options.header != "none" else []
+    layout = plan_layout(headers, looks, _first_rows(sample))
     title = options.sheet_name or stream.about.title or stream.about.dataset or "Data"
     book = Book(stream, layout, Feed(chain(sample, stream.batches)), title, bounds)
-    with ZipStream(stream.snapshot_at, deflate, limit=bounds.zip64) as archive:
+    with ZipStream(stream.snapshot_at, PACKINGS[options.deflate], limit=bounds.zip64) as archive:
         yield _add(archive, _opening_parts(book))
         yield from _data_sheets(book, archive, {ABOUT.casefold()} if options.about else set())
         if options.about:
@@ -155,17 +155,6 @@ def _sheet_xml(book: Book) -> Iterator[bytes]:
         size += len(xml)
         yield xml
     yield sheet_tail(layout, layout.first_row - 1 + rows)
-
-
-def _headers(columns: Sequence[Column], header: str) -> list[str]:
-    match header:
-        case "none":
-            return []
-        case "name":
-            return [column.name for column in columns]
-        case "label":
-            return [column.label if column.label is not None else column.field.label for column in columns]
-    return [column.label if column.label is not None else column.name for column in columns]
 
 
 def _first_batches(stream: RowStream) -> list[pa.RecordBatch]:

@@ -7,7 +7,8 @@ from offtake.encode.rows import Escape, Mode, escape_text
 
 SHEET_NAME_CHARACTERS = 31  # as Excel counts: UTF-16 units
 CELL_CHARACTERS = 32_767
-_FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f\ud800-\udfff￾￿]")
+_FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f-\x9f\ud800-\udfff￾￿]")
+_EDGE = "'" + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _ESCAPE = Escape(Mode.XLSX, limit=CELL_CHARACTERS)
 
 
@@ -16,10 +17,10 @@ def sheet_name(wish: str, taken: Collection[str] = (), ordinal: int = 1) -> str:
 
     From the second sheet on the ordinal stands behind it. `taken` names are in casefolded form.
     """
-    name = _FORBIDDEN.sub("_", wish).strip("' \t\n") or "Data"
+    name = _FORBIDDEN.sub("_", wish).strip(_EDGE) or "Data"
     while True:
         suffix = f" {ordinal}" if ordinal > 1 else ""
-        fitted = _cut(name, SHEET_NAME_CHARACTERS - len(suffix)).rstrip("' ") + suffix
+        fitted = _cut(name, SHEET_NAME_CHARACTERS - len(suffix)).rstrip(_EDGE) + suffix
         if fitted.casefold() not in taken and fitted.casefold() != "history":
             return fitted
         ordinal += 1
@@ -37,7 +38,8 @@ def column_letters(index: int) -> str:
 
 def xml_text(text: str) -> str:
     """The text for an XML element or attribute of type ST_Xstring (ECMA-376-1 §22.9.2.19)."""
-    return escape_text(text, _ESCAPE).replace('"', "&quot;")
+    valid = text.encode("utf-8", "replace").decode()  # half a surrogate pair has no UTF-8
+    return escape_text(valid, _ESCAPE).replace('"', "&quot;")
 
 
 def _cut(text: str, characters: int) -> str:
