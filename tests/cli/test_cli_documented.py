@@ -1,0 +1,42 @@
+"""docs/cli.md is a transcript: every command in it is run, and says what the page says."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+NEWEST_KERNEL = re.compile(r"^kernel: .*$", re.MULTILINE)
+
+
+def fenced(language: str) -> str:
+    """Every block of that language, one after the other."""
+    return "".join(re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def test_the_page_says_what_the_commands_say(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as db:
+        db.executescript(fenced("sql"))
+    db.close()
+    said = "".join(f"$ {command}\n{_run(command, tmp_path)}" for command in _commands())
+    assert NEWEST_KERNEL.sub("kernel: compiled", said) == fenced("console")
+
+
+def _commands() -> list[str]:
+    return [line.removeprefix("$ ") for line in fenced("console").splitlines() if line.startswith("$ ")]
+
+
+def _run(command: str, home: Path) -> str:
+    """What it says in a shell that finds our offtake; stderr among stdout, as on a terminal."""
+    if not (home / "bin").exists():
+        (home / "bin").mkdir()
+        (home / "bin" / "offtake").write_text(f'#!/bin/sh\nexec {sys.executable} -m offtake.cli "$@"\n')
+        (home / "bin" / "offtake").chmod(0o755)
+    environ = os.environ | {"PATH": f"{home}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=home, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+    )
+    said = done.stdout.decode()
+    return re.sub(r"^key [0-9a-f-]{36} of", "key … of", said, flags=re.MULTILINE)
