@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from offtake.appdb.absent import absent_appdb
 from offtake.appdb.database import open_appdb
 from offtake.encode import FORMATS
 from offtake.service.counters import Counters
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-def build_runtime(settings: Settings) -> Runtime:
-    """The parts of one running service. Sources connect when first asked; the app database is brought up to date."""
+def build_runtime(settings: Settings, *, with_appdb: bool = True) -> Runtime:
+    """The parts of one running service. Sources connect when first asked; the app database is brought up to date.
+
+    Without it, only what needs no key works: the command line exports where nothing may be written but the file.
+    """
     return Runtime(
         datasets=settings.datasets,
         sources={name: open_source(spec) for name, spec in settings.sources.items()},
@@ -26,7 +30,7 @@ def build_runtime(settings: Settings) -> Runtime:
         roles=settings.roles,
         limits=settings.limits,
         counters=Counters(settings.limits),
-        appdb=open_appdb(settings.database),
+        appdb=open_appdb(settings.database) if with_appdb else absent_appdb(),
         now=lambda: datetime.now(UTC),
         public_url=settings.public_url,
         secrets=settings.secrets,

@@ -51,7 +51,7 @@ def run_export(arguments: ExportArguments) -> None:
         wrong_usage(
             f"{arguments.format} is not text and would garble the terminal.", "Redirect stdout, or name a file."
         )
-    runtime = build_runtime(settings)
+    runtime = build_runtime(settings, with_appdb=False)
     try:
         request = _request(runtime, arguments)
         principal = _principal(runtime, arguments)
