@@ -62,7 +62,7 @@ TYPES = {
 Style = Literal["short", "medium", "long", "full"]
 INSTANTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(UTC))  # noqa: DTZ001
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
-few = settings(max_examples=8, deadline=None)
+few = settings(max_examples=5, deadline=None)
 fewest = settings(max_examples=2, deadline=None)
 
 
