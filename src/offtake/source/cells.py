@@ -5,6 +5,7 @@ A value that the type cannot hold is an error, never a changed value. Empty text
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -166,13 +167,9 @@ def texts_to_arrow(texts: pa.Array, wanted: pa.DataType, name: str, zone: ZoneIn
     """The texts as the wanted type. SourceFailed naming the field if one of them cannot be."""
     if pa.types.is_string(wanted):
         return texts
-    try:
-        return pc.cast(texts, wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        pass
-    finite = _infinities(texts, wanted)
-    if finite is not None:
-        return finite
+    for attempt in (pc.cast, _naive(zone), _infinities):
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+            return attempt(texts, wanted)
     read = cell_reader(wanted, zone)
     try:
         values = [read(text) if text else None for text in texts.to_pylist()]
@@ -200,18 +197,44 @@ def integers_as(values: list[Any], wanted: pa.DataType) -> pa.Array:
     return pa.array(values, wanted)
 
 
-def _infinities(texts: pa.Array, wanted: pa.DataType) -> pa.Array | None:
-    """Dates or instants of which some are infinite and the others plain; None if that is not all there is to them."""
-    if wanted not in (INSTANT, pa.date32()):
-        return None
-    integer, bounds = (pa.int64(), (INSTANT_MAX, INSTANT_MIN)) if wanted == INSTANT else (pa.int32(), (DATE_MAX, DATE_MIN))
-    late, early = pc.equal(texts, "infinity"), pc.equal(texts, "-infinity")
+def naive_to_instants(walls: pa.Array, zone: ZoneInfo) -> pa.Array:
+    """Wall clock readings (timestamp[us]) in the zone as instants; ±infinity stays. See `local_to_instant`."""
+    if zone.key == "UTC":
+        return walls.view(INSTANT)
     try:
-        plain = pc.cast(pc.if_else(pc.or_(late, early), pa.scalar(None, pa.string()), texts), wanted).view(integer)
+        # The later of two readings, as local_to_instant; a reading in a gap raises.
+        located = pc.assume_timezone(walls, zone.key, ambiguous="latest", nonexistent="raise")
+        if not pc.any(pc.is_in(walls.view(pa.int64()), pa.array([INSTANT_MAX, INSTANT_MIN]))).as_py():
+            return located.cast(INSTANT)
     except pa.ArrowInvalid:
-        return None
-    plain = pc.if_else(late, pa.scalar(bounds[0], integer), plain)
-    return pc.if_else(early, pa.scalar(bounds[1], integer), plain).view(wanted)
+        pass
+    moved = (
+        wall if wall in (None, INSTANT_MAX, INSTANT_MIN) else local_to_instant(wall, zone)
+        for wall in walls.view(pa.int64()).to_pylist()
+    )
+    return pa.array(moved, pa.int64()).view(INSTANT)
+
+
+def _naive(zone: ZoneInfo) -> Callable[[pa.Array, pa.DataType], pa.Array]:
+    def read(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
+        if wanted != INSTANT:
+            raise ValueError("only instants have a wall clock")
+        return naive_to_instants(pc.cast(texts, pa.timestamp("us")), zone)
+
+    return read
+
+
+def _infinities(texts: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """Dates or instants of which some are infinite and the others plain."""
+    if wanted not in (INSTANT, pa.date32()):
+        raise ValueError("only dates and instants are infinite")
+    is_instant = wanted == INSTANT
+    integer = pa.int64() if is_instant else pa.int32()
+    late, early = pc.equal(texts, "infinity"), pc.equal(texts, "-infinity")
+    finite = pc.if_else(pc.or_(late, early), pa.scalar(None, pa.string()), texts)
+    days = pc.cast(finite, wanted).view(integer)
+    days = pc.if_else(late, pa.scalar(INSTANT_MAX if is_instant else DATE_MAX, integer), days)
+    return pc.if_else(early, pa.scalar(INSTANT_MIN if is_instant else DATE_MIN, integer), days).view(wanted)
 
 
 def utc_now() -> datetime:

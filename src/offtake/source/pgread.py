@@ -56,7 +56,9 @@ class CopyReader:
     would hit the next reader's query.
     """
 
-    def __init__(self, pooled: PoolProxiedConnection, stop: Stop, translate: Callable[[Exception], OfftakeError]) -> None:
+    def __init__(
+        self, pooled: PoolProxiedConnection, stop: Stop, translate: Callable[[Exception], OfftakeError]
+    ) -> None:
         self._pooled = pooled
         self._connection = driver_connection(pooled)
         self._stop = stop

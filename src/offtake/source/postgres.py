@@ -20,7 +20,16 @@ from offtake.model.ports import RowStream, SourceSpec, Stop, Table
 from offtake.query.sql import build_count, build_select
 from offtake.source.copycsv import CopyFailed, CsvParser, start_copy
 from offtake.source.pgread import CopyReader, cancelled_by, driver_connection
-from offtake.source.pgtypes import CATALOGUE, PgType, cells, item_kind, read_catalogue, selected, wanted_type, with_bound
+from offtake.source.pgtypes import (
+    CATALOGUE,
+    PgType,
+    cells,
+    item_kind,
+    read_catalogue,
+    selected,
+    wanted_type,
+    with_bound,
+)
 from offtake.source.row_limit import check_row_limit
 
 DIALECT = "postgresql"
@@ -191,7 +200,9 @@ class PostgresSource:
         wide = replace(plan, columns=columns, confinement=None, where=None, order=(), limit=0)
         cursor = connection.execute(self._sql(connection, build_select(wide, DIALECT, timezone=self._zone.key)))
         types = self._result_types(connection, cursor)
-        naive = (column.name for column, type_ in zip(columns, types, strict=True) if type_.is_naive and not column.mask)
+        naive = (
+            column.name for column, type_ in zip(columns, types, strict=True) if type_.is_naive and not column.mask
+        )
         return types[: len(plan.columns)], frozenset(naive)
 
     def _result_types(self, connection: psycopg.Connection[Any], cursor: psycopg.Cursor[Any]) -> list[PgType]:
@@ -226,7 +237,9 @@ class PostgresSource:
         try:
             return psycopg.ClientCursor(connection).mogrify(str(compiled), compiled.params)
         except psycopg.DataError as error:
-            raise InvalidRequest("A text to search for holds the character NUL, which no text here can hold.") from error
+            raise InvalidRequest(
+                "A text to search for holds the character NUL, which no text here can hold."
+            ) from error
 
     def _quoted(self, table: str) -> str:
         quote = self._engine.dialect.identifier_preparer.quote_identifier
