@@ -12,8 +12,8 @@ import pytest
 from babel.dates import PATTERN_CHARS, format_datetime
 from babel.localedata import locale_identifiers
 
-from offtake.encode.language import ZEROS, Language, is_plain, read_language
-from offtake.encode.locale import check_reader, column_writer, decimal_mark, pattern_text, raw
+from offtake.encode.language import ZEROS, Language, read_language
+from offtake.encode.locale import check_reader, column_writer, decimal_mark, pattern_text
 from offtake.encode.rows import Cell, RowTemplate, iso_writer, render
 from offtake.errors import InvalidFormat, InvalidRequest
 from offtake.model.dataset import Field, FieldType
@@ -224,11 +224,6 @@ def test_pattern_texts_are_known_for_spreadsheets() -> None:
     assert pattern_text(Reader("es-CL"), FieldType.DATE) == "dd/MM/y"
     assert pattern_text(Reader("sv"), FieldType.DATETIME) == "y-MM-dd HH:mm:ss"
     assert pattern_text(Reader("en"), FieldType.DATE) == ""
-
-
-def test_machine_formats_keep_the_zone_and_drop_the_language() -> None:
-    assert raw(Reader("es-CL", "America/Santiago")) == Reader(None, "America/Santiago")
-    assert is_plain(raw(Reader("es-CL")).locale)
 
 
 def documented() -> list[list[str]]:

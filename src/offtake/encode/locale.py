@@ -3,8 +3,6 @@
 No locale, or exactly `en`, is ISO 8601 and plain numbers. What is decided here, and why, stands in docs/locales.md.
 """
 
-from dataclasses import replace
-
 import pyarrow as pa
 from babel.numbers import (
     UnsupportedNumberingSystemError,
@@ -74,11 +72,6 @@ def number_writer(language: Language) -> NumberWriter:
 def decimal_mark(tag: str | None) -> str:
     """The mark between a number's whole part and its fraction, "." for plain readers."""
     return "." if is_plain(tag) else number_writer(read_language(tag or "")).style.decimal
-
-
-def raw(reader: Reader) -> Reader:
-    """The reader a machine format writes for unless it was asked for `formatted`: the same zone, no language."""
-    return replace(reader, locale=None)
 
 
 def check_reader(reader: Reader, date_style: str | None = None) -> None:
