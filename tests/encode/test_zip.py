@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offtake.encode.zip import BLOCK, LIMIT, PACKINGS, ZipStream, cut_blocks, dos_time
+from offtake.encode.zip import BLOCK, LIMIT, PACKINGS, ZipStream, cut_blocks, dos_time, last_bytes
 
 MOMENT = datetime(2026, 11, 21, 12, 0, 1, tzinfo=UTC)
 
@@ -81,7 +81,7 @@ def test_the_command_line_tests_it(tmp_path: Path) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 40))
 def test_cutting_into_blocks_loses_nothing(pieces: list[bytes], size: int) -> None:
-    blocks = list(cut_blocks(pieces, size))
+    blocks = [b"".join(block) for block in cut_blocks(pieces, size)]
     assert b"".join(blocks) == b"".join(pieces)
     assert all(len(block) == size for block in blocks[:-1])
     assert all(0 < len(block) <= size for block in blocks)
@@ -100,3 +100,9 @@ def test_time_is_utc_within_what_dos_can_say() -> None:
     assert dos_time(datetime(2026, 11, 21, 9, 0, 1, tzinfo=santiago)) == dos_time(MOMENT)
     assert dos_time(datetime(1970, 1, 1, tzinfo=UTC)) >> 25 == 0
     assert dos_time(datetime(2200, 1, 1, tzinfo=UTC)) >> 25 == 127
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.binary(max_size=9), max_size=9), st.integers(1, 40))
+def test_last_bytes_are_those_of_the_whole(pieces: list[bytes], size: int) -> None:
+    assert last_bytes(pieces, size) == b"".join(pieces)[-size:]

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from offtake.encode.compress import Deflate
 from offtake.encode.headers import Header, header_of
-from offtake.encode.rows import Tally, render
+from offtake.encode.rows import Tally, render_chunks
 from offtake.encode.xlsx import parts
 from offtake.encode.xlsx.layout import Layout, filter_range, pair_sheet, plan_layout, sheet_head, sheet_tail
 from offtake.encode.xlsx.looks import plan_looks
@@ -24,8 +24,8 @@ from offtake.model.ports import Chunks, Format, RowStream
 
 COLUMNS = 16_384
 SAMPLE_ROWS = 200
-CELLS_AT_ONCE = 1 << 16
-BYTES_AT_ONCE = 1 << 23
+CELLS_AT_ONCE = 1 << 18
+BYTES_AT_ONCE = 1 << 24
 ABOUT = "About"
 
 
@@ -55,7 +55,7 @@ class Bounds:
 
 
 class Feed:
-    """The rows of a stream, in pieces of some 8 MB at most so that no piece's XML is large."""
+    """The rows of a stream, in pieces of some 16 MB at most, so that no sheet grows far beyond its bound."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self.taken = 0
@@ -149,11 +149,11 @@ def _sheet_xml(book: Book) -> Iterator[bytes]:
     while rows < room and size < bounds.sheet_bytes and not feed.is_empty:
         piece = feed.take(room - rows)
         tally = Tally()
-        xml = render(piece, layout.template, rows, tally)
+        for xml in render_chunks(piece, layout.template, rows, tally):
+            size += len(xml)
+            yield xml
         book.stream.notes["cut"] += tally.cut
         rows += piece.num_rows
-        size += len(xml)
-        yield xml
     yield sheet_tail(layout, layout.first_row - 1 + rows)
 
 
