@@ -34,9 +34,10 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     )
     api.state.site = site
     api.openapi = lambda: _spec(api)  # type: ignore[method-assign]
-    install_problems(api, WORDS)
-    for routes in (datasets.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES):
-        api.include_router(routes)
+    routers = (datasets.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES)
+    install_problems(api, WORDS, [route for router in routers for route in router.routes])
+    for router in routers:
+        api.include_router(router)
     return api
 
 

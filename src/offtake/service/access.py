@@ -7,7 +7,7 @@ import uuid
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from offtake.appdb import access as table
 from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
@@ -98,7 +98,7 @@ def create_key(
         scopes=frozenset(scopes),
         roles=frozenset(roles),
         created_at=runtime.now(),
-        expires_at=expires_at,
+        expires_at=None if expires_at is None else expires_at.astimezone(UTC),
     )
     _require_within(runtime, principal, key)
     table.insert_key(runtime.appdb, key, hash_secret(secret))

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from offtake.errors import (
     InvalidRequest,
@@ -57,8 +58,11 @@ def unexpected() -> OfftakeError:
     return OfftakeError("Something went wrong on our side.", hint="Report the request id to whoever runs this service.")
 
 
-def install_problems(app: FastAPI, words: Collection[str]) -> None:
-    """Make the application answer every failure with a problem document. `words` are all keys bodies may have."""
+def install_problems(app: FastAPI, words: Collection[str], routes: Sequence[BaseRoute]) -> None:
+    """Make the application answer every failure with a problem document.
+
+    `words` are all keys bodies may have; `routes` are told apart to say which methods a path has.
+    """
 
     async def expected(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)
@@ -66,7 +70,10 @@ def install_problems(app: FastAPI, words: Collection[str]) -> None:
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(from_framework(error, request), request.state.request_id, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = allowed_methods(routes, request.scope["path"])
+        return problem_response(from_framework(error, request, headers), request.state.request_id, headers)
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -81,7 +88,13 @@ def install_problems(app: FastAPI, words: Collection[str]) -> None:
     app.add_exception_handler(Exception, bug)
 
 
-def from_framework(error: HTTPException, request: Request) -> OfftakeError:
+def allowed_methods(routes: Sequence[BaseRoute], path: str) -> str:
+    """Every method of the path, for Allow (RFC 9110 §10.2.1); the framework names only those of one route."""
+    here = [route for route in routes if isinstance(route, Route) and route.path_regex.fullmatch(path)]
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+
+
+def from_framework(error: HTTPException, request: Request, headers: Mapping[str, str]) -> OfftakeError:
     """The framework's own refusals in our words."""
     if isinstance(error.__cause__, OfftakeError):
         return error.__cause__
@@ -89,8 +102,7 @@ def from_framework(error: HTTPException, request: Request) -> OfftakeError:
         case 404:
             return NotFound("There is nothing at this address.", hint="See /docs for every route.")
         case 405:
-            allowed = (error.headers or {}).get("Allow", "")
-            return MethodNotAllowed(f"{request.method} does not work here.", hint=f"Use {allowed}." if allowed else "")
+            return MethodNotAllowed(f"{request.method} does not work here.", hint=f"Use {headers['Allow']}.")
         case 413:
             return TooLarge("The body is too large.")
         case _:
