@@ -89,7 +89,7 @@ def _start(words: DateWords, today: date) -> _Day:
 
 
 def _on_calendar(year: int, month: int, day: int) -> date:
-    """The day those numbers mean if they run over: month 13 is January, 31 February is in March, day 0 the day before."""
+    """The day those numbers mean if they run over: month 13 is January, day 0 the day before the first."""
     years, months = divmod(month - 1, 12)
     if not 1 <= year + years <= 9999:
         raise OverflowError
