@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from offtake.encode.compress import compress
+from offtake.engine.ahead import read_ahead
 from offtake.engine.transform import expand
 from offtake.errors import StoreFull
 from offtake.model.export import Plan
@@ -34,7 +35,9 @@ def export_chunks(
     `options` is an instance of `format.options` (None = its defaults); `on_rows` is told the size of every batch.
     Raises what `Source.read` raises, before the first chunk whenever the failure comes before the first batch.
     """
-    stream = source.read(plan, stop or Stop())
+    stop = stop or Stop()
+    stream = source.read(plan, stop)
+    stream = replace(stream, batches=read_ahead(stream.batches, stop))
     with closing(stream):
         rows = expand(stream, plan.expansion) if plan.expansion else stream
         primed = replace(rows, batches=_prime(rows, on_rows))
