@@ -180,7 +180,7 @@ def _opening_parts(book: Book) -> dict[str, str]:
         "[Content_Types].xml": parts.CONTENT_TYPES,
         "_rels/.rels": parts.PACKAGE_RELATIONSHIPS,
         "xl/styles.xml": parts.styles_xml(book.layout.formats),
-        "docProps/core.xml": parts.core_xml(book.title, book.stream.snapshot_at),
+        "docProps/core.xml": parts.properties_xml(book.title, book.stream.snapshot_at),
         "docProps/app.xml": parts.APP,
     }
 

@@ -45,7 +45,7 @@ class Sheet:
     filtered: str = ""
 
 
-def core_xml(title: str, moment: datetime) -> str:
+def properties_xml(title: str, moment: datetime) -> str:
     """Title and times of the document (ECMA-376-2 §11)."""
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return (
