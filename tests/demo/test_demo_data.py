@@ -58,7 +58,7 @@ def test_the_invoice_of_the_page_exists(rows: sqlite3.Connection) -> None:
     found = rows.execute(
         "SELECT case_name, total_gross, status FROM invoices WHERE invoice_number = 'RE-2026-042'"
     ).fetchall()
-    assert found == [("Smith v. Jones", 2677.5, "paid")]
+    assert found == [("Smith v. Jones", "2677.50", "paid")]
 
 
 @pytest.mark.parametrize("name", ["created_at", "createdAt", "createdTime", "total_gross"])
