@@ -30,13 +30,13 @@ def expected(tree: Filter) -> set[int]:
 
 
 @given(tree=filters())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_sqlite_filters_as_python_does(sqlite_read: Read, tree: Filter) -> None:
     assert found(sqlite_read, tree) == expected(tree)
 
 
 @given(tree=filters())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_postgres_filters_as_python_does(postgres_read: Read, tree: Filter) -> None:
     assert found(postgres_read, tree) == expected(tree)
 

@@ -59,7 +59,10 @@ def _relative(text: str, now: datetime, default: tzinfo, end: bool) -> datetime:
     day = _moved(words, _start(words, here.date()))
     if end and words.day is not None and not (words.has_time or words.is_relative):
         day += timedelta(days=1)
-    return _instant(day, _time_us(words, here), zone) + timedelta(microseconds=words.moves["us"])
+    keeps_now = words.time_us is None and not words.has_date and day == here.date()
+    # Nothing moved but the clock: in an hour that clocks repeat, now is the pass that it is.
+    instant = now.astimezone(UTC) if keeps_now else _instant(day, _time_us(words, here), zone)
+    return instant + timedelta(microseconds=words.moves["us"])
 
 
 def _instant(day: date, time_us: int, zone: tzinfo) -> datetime:

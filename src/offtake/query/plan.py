@@ -42,6 +42,7 @@ def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, 
         row_limit=0 if limit is not None and limit <= dataset.row_limit else dataset.row_limit,
         reader=reader,
         planned_at=now,
+        asked_by=principal.id,
     )
 
 
@@ -118,6 +119,8 @@ def _search(q: str, columns: tuple[Column, ...]) -> Filter:
 
 def _range(wanted: DateRange, view: _View, now: datetime) -> Iterator[Filter]:
     """Half open: `start ≤ x < end`. A date is in the range if any part of its day is."""
+    if wanted == DateRange():
+        return
     field = _date_field(wanted.field, view)
     sides = [
         None if text is None else _resolve(text, now, view.timezone, is_end=is_end)

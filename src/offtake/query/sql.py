@@ -38,7 +38,7 @@ def build_select(plan: Plan, dialect: str, *, timezone: str = "UTC", naive: froz
     statement = _confined(sa.select(*(_shown(column, reading) for column in plan.columns)), plan, reading)
     for key in plan.order:
         statement = statement.order_by(*_order(key, reading))
-    return statement if plan.limit is None else statement.limit(bind(plan.limit, sa.BigInteger()))
+    return statement if plan.limit is None else _limited(statement, plan.limit)
 
 
 def build_count(
@@ -49,7 +49,12 @@ def build_count(
     if at_most is None:
         return _confined(sa.select(sa.func.count()), plan, reading)
     rows = _confined(sa.select(sa.literal_column("1").label("matched")), plan, reading)
-    return sa.select(sa.func.count()).select_from(rows.limit(bind(at_most, sa.BigInteger())).subquery("matches"))
+    return sa.select(sa.func.count()).select_from(_limited(rows, at_most).subquery("matches"))
+
+
+def _limited(statement: sa.Select[Any], rows: int) -> sa.Select[Any]:
+    """SQLAlchemy binds a plain number as 32 bits, but SQL Server wants one."""
+    return statement.limit(rows if rows < 2**31 else bind(rows, sa.BigInteger()))
 
 
 def _reading(plan: Plan, dialect: str, timezone: str, naive: frozenset[str]) -> Reading:
