@@ -186,7 +186,8 @@ def serve(runtime: Runtime) -> Iterator[Site]:
 @contextmanager
 def serve_app(app: ASGIApp) -> Iterator[int]:
     """Any application under uvicorn; gives its port."""
-    with socket.socket() as listener:
+    # A socket that does not name its protocol gets no TCP_NODELAY from asyncio: 40 ms an answer.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=3)

@@ -29,10 +29,11 @@ def run_schemathesis(home: Path, *options: str) -> str:
 
 
 def test_made_up_requests_get_only_documented_answers(tmp_path: Path) -> None:
-    found = run_schemathesis(tmp_path, "--phases=coverage,fuzzing", "--max-examples=5", "--workers=2")
-    assert found == ""
+    found = run_schemathesis(tmp_path, "--phases=coverage,fuzzing", "--max-examples=5")
+    assert not found, found[found.find("= FAILURES") :]
 
 
 @pytest.mark.slow
 def test_many_made_up_requests_get_only_documented_answers(tmp_path: Path) -> None:
-    assert run_schemathesis(tmp_path, "--max-examples=200") == ""
+    found = run_schemathesis(tmp_path, "--max-examples=200")
+    assert not found, found[found.find("= FAILURES") :]
