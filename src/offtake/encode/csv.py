@@ -17,7 +17,6 @@ from offtake.encode.rows import (
     Mode,
     NumberWriter,
     RowTemplate,
-    Tally,
     escape_text,
     render_stream,
 )
@@ -69,8 +68,7 @@ class CsvOptions:
 def encode_csv(stream: RowStream, options: CsvOptions) -> Chunks:
     """The header with the first rows, then some MB at most at a time."""
     options = _settled(options, stream)
-    tally = Tally()
-    rows = render_stream(stream, row_template(stream, options), head=_head(stream, options), tally=tally)
+    rows = render_stream(stream, row_template(stream, options), head=_head(stream, options))
     return transcode(rows, options.encoding, bool(options.bom))
 
 

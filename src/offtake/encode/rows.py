@@ -93,16 +93,19 @@ def render_chunks(
         yield chunk
 
 
-def render_stream(
-    stream: RowStream, template: RowTemplate, head: bytes = b"", tail: bytes = b"", tally: Tally | None = None
-) -> Chunks:
-    """A whole file: head, every row, tail. Nothing comes before the first batch; closing it closes the stream."""
+def render_stream(stream: RowStream, template: RowTemplate, head: bytes = b"", tail: bytes = b"") -> Chunks:
+    """A whole file: head, every row, tail. Nothing comes before the first batch; closing it closes the stream.
+
+    What was guarded and cut is added to the stream's notes, batch by batch.
+    """
     row, waiting = 0, head
     with closing(stream):
         for batch in stream:
+            tally = Tally()
             for chunk in render_chunks(batch, template, row, tally):
                 yield waiting + chunk
                 waiting = b""
             row += batch.num_rows
+            stream.notes.update(guarded=tally.guarded, cut=tally.cut)
         if waiting or tail:
             yield waiting + tail

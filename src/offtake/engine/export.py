@@ -1,10 +1,11 @@
 """Rows to files: the one loop every export runs through, whoever asked for it and wherever it goes."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,24 @@ from offtake.engine.ahead import read_ahead
 from offtake.engine.transform import expand
 from offtake.errors import StoreFull
 from offtake.model.export import Plan
-from offtake.model.ports import Chunks, Format, RowStream, Source, Stop
+from offtake.model.ports import About, Chunks, Format, RowStream, Source, Stop
+from offtake.query.shown import filter_text
 
 NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
+
+
+@dataclass
+class Account:
+    """What an export has come to so far. Whoever made it may look at any time; whole once the chunks have ended."""
+
+    rows: int = 0
+    bytes: int = 0
+    stream: RowStream | None = None
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def count_rows(self, rows: int) -> None:
+        """A batch of so many rows passed."""
+        self.rows += rows
 
 
 def export_chunks(
@@ -29,31 +45,51 @@ def export_chunks(
     compression: str = "none",
     stop: Stop | None = None,
     on_rows: Callable[[int], None] | None = None,
+    account: Account | None = None,
 ) -> Chunks:
     """The bytes of one file. Nothing runs until the first chunk is pulled; closing it ends the read.
 
-    `options` is an instance of `format.options` (None = its defaults); `on_rows` is told the size of every batch.
+    `options` is an instance of `format.options` (None = its defaults); `on_rows` is told the size of every batch;
+    `account`, if given, is filled as the export goes, for a manifest.
     Raises what `Source.read` raises, before the first chunk whenever the failure comes before the first batch.
     """
     stop = stop or Stop()
     stream = source.read(plan, stop)
-    stream = replace(stream, batches=read_ahead(stream.batches, stop))
-    with closing(stream):
-        rows = expand(stream, plan.expansion) if plan.expansion else stream
-        primed = replace(rows, batches=_prime(rows, on_rows))
-        with closing(format.encode(primed, options or format.options())) as encoded:
-            yield from compress(encoded, compression)
+    with closing(replace(stream, batches=read_ahead(stream.batches, stop), about=_about(plan))) as ahead:
+        rows = expand(ahead, plan.expansion) if plan.expansion else ahead
+        rows = replace(rows, batches=_prime(rows, _counters(on_rows, account)))
+        with closing(format.encode(rows, options or format.options())) as encoded:
+            chunks = compress(encoded, compression)
+            yield from chunks if account is None else _keep(chunks, rows, account)
 
 
-def _prime(stream: RowStream, on_rows: Callable[[int], None] | None) -> Generator[pa.RecordBatch, None, None]:
+def _about(plan: Plan) -> About:
+    dataset = plan.dataset
+    return About(dataset.label or dataset.name, dataset.name, filter_text(plan.where), plan.asked_by)
+
+
+def _counters(on_rows: Callable[[int], None] | None, account: Account | None) -> tuple[Callable[[int], None], ...]:
+    return tuple(count for count in (on_rows, account and account.count_rows) if count)
+
+
+def _keep(chunks: Chunks, rows: RowStream, account: Account) -> Chunks:
+    """The same chunks, counted and hashed as they pass."""
+    account.stream = rows
+    for chunk in chunks:
+        account.bytes += len(chunk)
+        account.digest.update(chunk)
+        yield chunk
+
+
+def _prime(stream: RowStream, counters: tuple[Callable[[int], None], ...]) -> Generator[pa.RecordBatch, None, None]:
     """The same batches, the first already fetched: a header sent before it would turn a dead database into a 200."""
     first = next(stream.batches, None)
 
     def batches() -> Generator[pa.RecordBatch, None, None]:
         batch = first
         while batch is not None:
-            if on_rows is not None:
-                on_rows(batch.num_rows)
+            for count in counters:
+                count(batch.num_rows)
             yield batch
             batch = next(stream.batches, None)
 

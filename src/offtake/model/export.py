@@ -131,3 +131,4 @@ class Plan:
     reader: Reader = Reader()
     expansion: Expansion | None = None
     planned_at: datetime | None = None
+    asked_by: str = ""

@@ -28,7 +28,7 @@ def filter_json(tree: Filter) -> dict[str, Any]:
 
 
 def filter_text(tree: Filter | None) -> str:
-    """The tree on one line: `stage in Lead, Client and createdAt ≥ 2026-05-01T00:00:00Z`; no filter is an empty text."""
+    """The tree on one line: `stage in Lead, Client and createdAt ≥ 2026-05-01T00:00:00Z`; none is an empty text."""
     if tree is None:
         return ""
     if isinstance(tree, And | Or):

@@ -11,6 +11,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from offtake.encode.headers import Header, header_of
 from offtake.encode.locale import column_writer
 from offtake.encode.pdf.embed import write_composite, write_simple
 from offtake.encode.pdf.fonts import face
@@ -45,9 +46,10 @@ NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DECIMAL})
 
 @dataclass(frozen=True)
 class PdfOptions:
-    """`header`: labels, names or none · `title` above the first page's table (none = the dataset's label)."""
+    """`title` stands above the first page's table (none = the dataset's label); `date_style` as in csv."""
 
-    header: Literal["label", "name", "none"] = "label"
+    header: Header = "label"
+    date_style: str | None = None
     title: str = ""
     paper: Literal["a4", "a3", "letter", "legal"] = "a4"
     orientation: Literal["auto", "portrait", "landscape"] = "auto"
@@ -69,7 +71,7 @@ class _Book:
 
 def encode_pdf(stream: RowStream, options: PdfOptions) -> Chunks:
     """One chunk a page, then fonts and tables. Headers repeat; long cells wrap; nothing is left out."""
-    rows = _cells(stream)
+    rows = _cells(stream, options)
     sample = _take(rows)
     names = _headers(stream, options)
     sheet = _measure(stream, names, sample, options)
@@ -80,9 +82,10 @@ def encode_pdf(stream: RowStream, options: PdfOptions) -> Chunks:
     yield from _end(book, stream, options)
 
 
-def _cells(stream: RowStream) -> Generator[list[list[str]], None, None]:
+def _cells(stream: RowStream, options: PdfOptions) -> Generator[list[list[str]], None, None]:
     """The text of every cell, a list of rows a batch, as the reader's language writes it."""
-    writers = [column_writer(c, f.type, stream.reader) for c, f in zip(stream.columns, stream.schema, strict=True)]
+    pairs = zip(stream.columns, stream.schema, strict=True)
+    writers = [column_writer(c, f.type, stream.reader, date_style=options.date_style) for c, f in pairs]
     end = Fixed(CELL_END.encode())
     cells = tuple(Cell(index, writer, suffix=end, null=end) for index, writer in enumerate(writers))
     template = RowTemplate(cells, suffix=Fixed(ROW_END.encode()))
@@ -111,11 +114,7 @@ def _chain(first: list[list[str]], rest: Iterator[list[list[str]]]) -> Iterator[
 
 
 def _headers(stream: RowStream, options: PdfOptions) -> list[str]:
-    if options.header == "none":
-        return []
-    if options.header == "name":
-        return [column.name for column in stream.columns]
-    return [column.label or column.field.label or column.name for column in stream.columns]
+    return [] if options.header == "none" else [header_of(column, options.header) for column in stream.columns]
 
 
 def _measure(stream: RowStream, names: list[str], sample: list[list[str]], options: PdfOptions) -> Sheet:
