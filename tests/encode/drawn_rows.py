@@ -1,5 +1,6 @@
 """Hypothesis strategies for whole row templates with the batches they render: every type, writer, escape and slice."""
 
+import ctypes
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -7,7 +8,10 @@ from functools import lru_cache
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from offtake.encode import kernel, oracle
+from offtake.encode.columns import Prepared
 from offtake.encode.iso import minute_zone
+from offtake.encode.nested import prepare_any
 from offtake.encode.rows import (
     ISO_INSTANT,
     BooleanWriter,
@@ -25,6 +29,7 @@ from offtake.encode.rows import (
     RowTemplate,
     SerialWriter,
     Step,
+    Tally,
     TextWriter,
 )
 from offtake.encode.zones import zone_table
@@ -40,8 +45,8 @@ TEXTS = st.lists(LETTERS, max_size=12).map("".join) | st.text(max_size=8).map(
 MARKS = st.sampled_from(["", ".", ",", " ", "\u202f", "’", "٫", '"', "&"])
 FIXED = st.builds(Fixed, st.binary(max_size=5), st.none() | st.binary(max_size=3))
 NUMERALS = st.sampled_from(
-    ["NaN", "Infinity", "-Infinity", "0", "-0", "007", ".5", "5.", "+1", "1e5", "1E-7", "-12.50", "1e400", "1e401", "x", "",
-     "1.2.3", "9" * 60, "0.000", "99.995", "-1e-400", "12e", "1e99999", "--inf", "1_0"]
+    ["NaN", "Infinity", "-Infinity", "0", "-0", "007", ".5", "5.", "+1", "1e5", "1E-7", "-12.50", "1e400", "1e401", "x",
+     "", "1.2.3", "9" * 60, "0.000", "99.995", "-1e-400", "12e", "1e99999", "--inf", "1_0"]
 ) | st.decimals(allow_nan=False, allow_infinity=False).map(str)  # fmt: skip
 
 
@@ -189,7 +194,7 @@ def columns(draw: st.DrawFn, rows: int) -> tuple[pa.Array, ColumnWriter]:
 
 @st.composite
 def drawn_rows(draw: st.DrawFn) -> Drawn:
-    """Up to four cells over columns that are slices of longer ones, so that validity bits begin in the middle of a byte."""
+    """Up to four cells over columns that are slices, so that validity bits begin in the middle of a byte."""
     rows = draw(st.integers(0, 12))
     before, after = draw(st.integers(0, 9)), draw(st.integers(0, 2))
     cells, arrays = [], []
@@ -208,3 +213,28 @@ def drawn_rows(draw: st.DrawFn) -> Drawn:
     )
     batch = pa.RecordBatch.from_arrays(arrays, names=[str(index) for index in range(len(arrays))])
     return Drawn(template, batch, draw(st.sampled_from([0, 0, 1, 99_999])))
+
+
+def kernel_bytes(
+    drawn: Drawn, library: ctypes.CDLL | None = None, chunk_bytes: int = kernel.CHUNK_BYTES
+) -> tuple[bytes, Tally]:
+    """What the kernel makes of it, and what it counted."""
+    library = library or kernel.load()
+    assert library is not None
+    tally = Tally()
+    written = kernel.render_chunks(
+        library, prepared(drawn), drawn.batch.num_rows, drawn.template, drawn.row, tally, chunk_bytes
+    )
+    return b"".join(chunk for chunk, _ in written), tally
+
+
+def oracle_bytes(drawn: Drawn) -> tuple[bytes, Tally]:
+    """What plain Python makes of it, and what it counted."""
+    tally = Tally()
+    rows = oracle.render_rows(prepared(drawn), drawn.batch.num_rows, drawn.template, drawn.row, tally)
+    return b"".join(rows), tally
+
+
+def prepared(drawn: Drawn) -> list[Prepared]:
+    """The columns of the template's cells."""
+    return [prepare_any(drawn.batch.column(cell.column), cell.writer) for cell in drawn.template.cells]

@@ -33,8 +33,9 @@ def render_prepared(
     columns: Sequence[Prepared], rows: int, template: RowTemplate, row: int, tally: Tally
 ) -> Iterator[tuple[bytes, "array[int]"]]:
     """Chunks of whole rows, each with the positions in it where they end: by the kernel, or else in plain Python."""
-    if kernel.available():
-        yield from kernel.render_chunks(columns, rows, template, row, tally)
+    library = kernel.load()
+    if library is not None:
+        yield from kernel.render_chunks(library, columns, rows, template, row, tally)
         return
     written = oracle.render_rows(columns, rows, template, row, tally)
     while some := list(islice(written, ROWS_PER_CHUNK)):

@@ -50,6 +50,10 @@ class _Step(ctypes.Structure):
     _fields_ = (("part", _LONG), ("width", _LONG), ("names", _LONG), ("text", _Bytes), ("ends", _POINTER))
 
 
+class _Zone(ctypes.Structure):
+    _fields_ = (("starts", _POINTER), ("offsets", _POINTER), ("size", _LONG))
+
+
 def _fields(kind: type, names: str) -> tuple[tuple[str, type], ...]:
     return tuple((name, kind) for name in names.split())
 
@@ -63,8 +67,9 @@ class _Cell(ctypes.Structure):
         *_fields(_Bytes, "csv_null"),
         *_fields(_LONG, "plain primary secondary min_fraction max_fraction exact_digits digit_size"),
         *_fields(_Bytes, "digits decimal group negative_prefix negative_suffix nan infinity true_text false_text"),
-        *_fields(_LONG, "serial step_count zone_size serial_zone_size"),
-        *_fields(_POINTER, "steps zone_starts zone_offsets serial_zone_starts serial_zone_offsets"),
+        *_fields(_LONG, "serial step_count"),
+        *_fields(_POINTER, "steps"),
+        *_fields(_Zone, "zone serial_zone"),
     )
 
 
@@ -86,10 +91,11 @@ LAYOUT = (
 )
 
 
-@lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL | None:
+@lru_cache(maxsize=8)
+def load(path: Path = LIBRARY) -> ctypes.CDLL | None:
+    """The compiled kernel, or None if there is none at the path, or one of another version or machine."""
     try:
-        library = ctypes.CDLL(str(LIBRARY))
+        library = ctypes.CDLL(str(path))
         library.offtake_layout.restype = _LONG
         return library if library.offtake_layout() == LAYOUT else None
     except (OSError, AttributeError):
@@ -98,18 +104,22 @@ def _library() -> ctypes.CDLL | None:
 
 def available() -> bool:
     """Whether the kernel was compiled for this machine and this version."""
-    return _library() is not None
+    return load() is not None
 
 
 def render_chunks(
-    columns: Sequence[Prepared], rows: int, template: RowTemplate, row: int, tally: Tally
+    library: ctypes.CDLL,
+    columns: Sequence[Prepared],
+    rows: int,
+    template: RowTemplate,
+    row: int,
+    tally: Tally,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[tuple[bytes, "array[int]"]]:
-    """Chunks of about a MiB, each with the position in it where every row ends. Only if `available()`."""
-    library = _library()
-    assert library is not None
+    """Chunks of at most `chunk_bytes` if a row fits, each with the positions in it where its rows end."""
     alive: list[object] = []  # what the structs point into
     compiled = _template(columns, template, alive)
-    result, ends, buffer, done = _Result(), (_LONG * rows)(), ctypes.create_string_buffer(CHUNK_BYTES), 0
+    result, ends, buffer, done = _Result(), (_LONG * rows)(), ctypes.create_string_buffer(chunk_bytes), 0
     while done < rows:
         library.offtake_render(
             ctypes.byref(compiled), _LONG(done), _LONG(rows), _LONG(row), buffer, _LONG(len(buffer)), ends,
@@ -188,9 +198,7 @@ def _write_by(compiled: _Cell, writer: ColumnWriter, alive: list[object]) -> Non
         case SerialWriter():
             compiled.serial = 1
             _pattern(compiled, writer.otherwise, alive)
-            compiled.serial_zone_starts, compiled.serial_zone_offsets, compiled.serial_zone_size = _zone(
-                writer.zone, alive
-            )
+            compiled.serial_zone = _zone(writer.zone, alive)
 
 
 def _style(compiled: _Cell, style: NumberStyle) -> None:
@@ -215,7 +223,7 @@ def _pattern(compiled: _Cell, writer: PatternWriter, alive: list[object]) -> Non
     alive.append(steps)
     compiled.steps, compiled.step_count = ctypes.addressof(steps), len(steps)
     compiled.infinity = _bytes(writer.infinity)
-    compiled.zone_starts, compiled.zone_offsets, compiled.zone_size = _zone(writer.zone, alive)
+    compiled.zone = _zone(writer.zone, alive)
     _digits(compiled, writer.digits)
 
 
@@ -228,9 +236,9 @@ def _step(step: Step, alive: list[object]) -> _Step:
     return _Step(step.part, width, len(names), _bytes(text), ends.buffer_info()[0])
 
 
-def _zone(zone: ZoneTable, alive: list[object]) -> tuple[int, int, int]:
+def _zone(zone: ZoneTable, alive: list[object]) -> _Zone:
     alive.append(zone)
-    return zone.starts_us.buffer_info()[0], zone.offsets_us.buffer_info()[0], len(zone.starts_us)
+    return _Zone(zone.starts_us.buffer_info()[0], zone.offsets_us.buffer_info()[0], len(zone.starts_us))
 
 
 def _needed_mode(cell: Cell, kind: Kind) -> Mode:

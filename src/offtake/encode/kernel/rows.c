@@ -8,6 +8,7 @@
  */
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct { const uint8_t *text; int64_t size; } Bytes;
 typedef struct { Bytes before, after; int64_t numbered; } Fixed;
@@ -15,6 +16,9 @@ typedef struct { Bytes before, after; int64_t numbered; } Fixed;
 /* One part of a date pattern. `names` texts stand in `text` one after the other, name i ending at `ends[i]`; `width` is
  * then the size of the longest. */
 typedef struct { int64_t part, width, names; Bytes text; const int64_t *ends; } Step;
+
+/* A zone: from `starts[i]` on, local time is UTC plus `offsets[i]`, in microseconds. */
+typedef struct { const int64_t *starts, *offsets; int64_t size; } Zone;
 
 typedef struct {
   /* The column: Arrow buffers as they are, the first value at `offset`. */
@@ -31,9 +35,9 @@ typedef struct {
   /* Booleans. */
   Bytes true_text, false_text;
   /* Dates and times: a pattern, or a serial number with the pattern for what has none. */
-  int64_t serial, step_count, zone_size, serial_zone_size;
+  int64_t serial, step_count;
   const Step *steps;
-  const int64_t *zone_starts, *zone_offsets, *serial_zone_starts, *serial_zone_offsets;
+  Zone zone, serial_zone;
 } Cell;
 
 typedef struct {
@@ -53,18 +57,17 @@ enum {
   ZONE
 };
 
+enum { FIRST_SERIAL = 61, SERIAL_OF_1970 = 25569, LAST_SERIAL = 2958465 };
+
 #define DAY_US 86400000000LL
 #define LARGEST_EXPONENT 400
 #define LONGEST_INTEGER 64 /* digits of any 128-bit integer or scaled decimal, and room for a carry */
 #define LONGEST_FIELD 24   /* a year, an offset or any other number in a date */
 #define LONGEST_SERIAL 48
-#define SERIAL_OF_1970 25569
-#define FIRST_SERIAL 61
-#define LAST_SERIAL 2958465
 
 static const char PAIRS[] =
   "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657"
-  "58596061626364656667686970717273747576777879808182838485868788899091929394959697989900";
+  "585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 static const char HEX_LOWER[] = "0123456789abcdef", HEX_UPPER[] = "0123456789ABCDEF";
 
 /* ---------------------------------------------------------------- bytes */
@@ -75,30 +78,19 @@ static inline uint8_t *put(uint8_t *p, const void *text, int64_t size) {
 }
 
 static inline uint8_t *put_bytes(uint8_t *p, Bytes bytes) { return put(p, bytes.text, bytes.size); }
-
 static inline uint8_t *put_fixed(uint8_t *p, const Fixed *fixed, Bytes number) {
   p = put_bytes(p, fixed->before);
-  if (!fixed->numbered) return p;
-  return put_bytes(put_bytes(p, number), fixed->after);
+  return fixed->numbered ? put_bytes(put_bytes(p, number), fixed->after) : p;
 }
 
-static int64_t fixed_bound(const Fixed *fixed) { return fixed->before.size + fixed->after.size + 20; }
-
+static int64_t fixed_bound(const Fixed *fixed) { return fixed->before.size + fixed->after.size + 20; } /* the number */
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* The decimal digits of a value, written backwards so that they end before `end`. Gives where they begin. */
 static inline uint8_t *digits_before(uint8_t *end, uint64_t value) {
-  while (value >= 100) {
-    end -= 2;
-    memcpy(end, PAIRS + 2 * (value % 100), 2);
-    value /= 100;
-  }
-  if (value >= 10) {
-    end -= 2;
-    memcpy(end, PAIRS + 2 * value, 2);
-  } else {
-    *--end = (uint8_t)('0' + value);
-  }
+  for (; value >= 100; value /= 100) memcpy(end -= 2, PAIRS + 2 * (value % 100), 2);
+  if (value < 10) *--end = (uint8_t)('0' + value);
+  else memcpy(end -= 2, PAIRS + 2 * value, 2);
   return end;
 }
 
@@ -109,35 +101,23 @@ static inline uint8_t *put_unsigned(uint8_t *p, uint64_t value) {
 
 /* ---------------------------------------------------------------- escapes */
 
+/* What one byte may become: itself, "", \u001f, &amp;, _x001F_. And 4 more: quotes around, the guard. */
 static int64_t escape_bound(int64_t mode, int64_t size) {
-  switch (mode) {
-    case CSV: return 2 * size + 4; /* every byte a quote, the guard, two quotes around */
-    case JSON: return 6 * size;    /* \u001f */
-    case XML: return 5 * size;     /* &amp; */
-    case XLSX: return 7 * size;    /* _x001F_ */
-    default: return size;
-  }
+  static const int64_t growth[] = {1, 2, 6, 5, 7};
+  return growth[mode] * size + 4;
 }
 
 /* =, +, -, @, TAB, CR and the full-width forms of the first four. */
 static int begins_a_formula(const uint8_t *s, int64_t n) {
-  if (n == 0) return 0;
-  switch (s[0]) {
-    case '=': case '+': case '-': case '@': case '\t': case '\r': return 1;
-    case 0xEF: return n >= 3 && s[1] == 0xBC && (s[2] == 0x9D || s[2] == 0x8B || s[2] == 0x8D || s[2] == 0xA0);
-    default: return 0;
-  }
+  if (n > 0 && memchr("=+-@\t\r", s[0], 6)) return 1;
+  return n >= 3 && s[0] == 0xEF && s[1] == 0xBC && memchr("\x9D\x8B\x8D\xA0", s[2], 4);
 }
 
 /* [+-]?[0-9 ().-]+ */
 static int is_number_or_phone(const uint8_t *s, int64_t n) {
-  int64_t i = n > 0 && (s[0] == '+' || s[0] == '-');
-  if (i == n) return n == 1 && s[0] == '-';
-  for (; i < n; i++) {
-    uint8_t c = s[i];
-    if (!((c >= '0' && c <= '9') || c == ' ' || c == '(' || c == ')' || c == '.' || c == '-')) return 0;
-  }
-  return 1;
+  int64_t i = n > 1 && s[0] == '+';
+  while (i < n && memchr("0123456789 ().-", s[i], 15)) i++;
+  return i == n && n > 0;
 }
 
 static int equals_null(const Cell *cell, const uint8_t *s, int64_t n, int guarded) {
@@ -149,10 +129,10 @@ static int equals_null(const Cell *cell, const uint8_t *s, int64_t n, int guarde
 static uint8_t *escape_csv(uint8_t *p, const Cell *cell, const uint8_t *s, int64_t n, Result *result) {
   uint8_t special = (uint8_t)(cell->always != 0), delimiter = (uint8_t)cell->delimiter;
   int guarded = cell->kind == TEXT && cell->guard && begins_a_formula(s, n) && !is_number_or_phone(s, n);
-  for (int64_t i = 0; i < n; i++) special |= (uint8_t)((s[i] == '"') | (s[i] == delimiter) | (s[i] == '\n') | (s[i] == '\r'));
+  for (int64_t i = 0; i < n; i++)
+    special |= (uint8_t)((s[i] == '"') | (s[i] == delimiter) | (s[i] == '\n') | (s[i] == '\r'));
   result->guarded += guarded;
-  if (guarded) special |= (uint8_t)(delimiter == '\'');
-  if (!special && n > 0 && !equals_null(cell, s, n, guarded)) {
+  if (!special && !(guarded && delimiter == '\'') && n > 0 && !equals_null(cell, s, n, guarded)) {
     if (guarded) *p++ = '\'';
     return put(p, s, n);
   }
@@ -171,37 +151,29 @@ static uint8_t *escape_json(uint8_t *p, const uint8_t *s, int64_t n) {
   for (int64_t i = 0; i < n; i++) special |= (uint8_t)((s[i] < 32) | (s[i] == '"') | (s[i] == '\\'));
   if (!special) return put(p, s, n);
   for (int64_t i = 0; i < n; i++) {
-    uint8_t c = s[i];
-    if (c >= 32 && c != '"' && c != '\\') {
-      *p++ = c;
-      continue;
-    }
-    *p++ = '\\';
-    switch (c) {
-      case '"': case '\\': *p++ = c; break;
-      case '\b': *p++ = 'b'; break;
-      case '\f': *p++ = 'f'; break;
-      case '\n': *p++ = 'n'; break;
-      case '\r': *p++ = 'r'; break;
-      case '\t': *p++ = 't'; break;
-      default:
-        p = put(p, "u00", 3);
-        *p++ = (uint8_t)HEX_LOWER[c >> 4];
-        *p++ = (uint8_t)HEX_LOWER[c & 15];
+    uint8_t c = s[i], letter = c >= '\b' && c <= '\r' ? (uint8_t)"btn?fr"[c - '\b'] : '?';
+    if (c < 32 || c == '"' || c == '\\') *p++ = '\\';
+    if (c >= 32 || letter != '?') {
+      *p++ = c >= 32 ? c : letter;
+    } else {
+      p = put(p, "u00", 3);
+      *p++ = (uint8_t)HEX_LOWER[c >> 4];
+      *p++ = (uint8_t)HEX_LOWER[c & 15];
     }
   }
   return p;
 }
 
 static int is_hex(uint8_t c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
 /* Whether s, an underscore, begins what a spreadsheet would read as an escape: _xHHHH_ */
 static int looks_escaped(const uint8_t *s, int64_t n) {
   return n >= 7 && s[1] == 'x' && is_hex(s[2]) && is_hex(s[3]) && is_hex(s[4]) && is_hex(s[5]) && s[6] == '_';
 }
 
 /* U+FFFE and U+FFFF, which no XML document may hold (XML 1.0 §2.2). */
-static int is_no_character(const uint8_t *s, int64_t n) { return n >= 3 && s[0] == 0xEF && s[1] == 0xBF && s[2] >= 0xBE; }
+static int is_no_character(const uint8_t *s, int64_t n) {
+  return n >= 3 && s[0] == 0xEF && s[1] == 0xBF && s[2] >= 0xBE;
+}
 
 static uint8_t *put_control(uint8_t *p, uint8_t c, int64_t mode) {
   if (mode == XML) return c == '\r' ? put(p, "&#13;", 5) : put(p, "\xEF\xBF\xBD", 3);
@@ -213,25 +185,24 @@ static uint8_t *put_control(uint8_t *p, uint8_t c, int64_t mode) {
 }
 
 static uint8_t *escape_xml(uint8_t *p, int64_t mode, const uint8_t *s, int64_t n) {
-  uint8_t special = 0, underscore = mode == XLSX ? '_' : '&';
+  uint8_t special = 0, mark = mode == XLSX ? '_' : '&';
   for (int64_t i = 0; i < n; i++)
-    special |= (uint8_t)((s[i] < 32) | (s[i] == '&') | (s[i] == '<') | (s[i] == '>') | (s[i] == 0xEF) | (s[i] == underscore));
+    special |= (uint8_t)((s[i] < 32) | (s[i] == '&') | (s[i] == '<') | (s[i] == '>') | (s[i] == 0xEF) | (s[i] == mark));
   if (!special) return put(p, s, n);
   for (int64_t i = 0; i < n; i++) {
     uint8_t c = s[i];
-    if (c == '&') {
-      p = put(p, "&amp;", 5);
-    } else if (c == '<') {
-      p = put(p, "&lt;", 4);
-    } else if (c == '>') {
-      p = put(p, "&gt;", 4);
-    } else if (c < 32 && c != '\t' && c != '\n') {
-      p = put_control(p, c, mode);
-    } else if (c == '_' && mode == XLSX && looks_escaped(s + i, n - i)) {
-      p = put(p, "_x005F_", 7);
-    } else if (is_no_character(s + i, n - i)) {
+    switch (c) {
+      case '&': p = put(p, "&amp;", 5); continue;
+      case '<': p = put(p, "&lt;", 4); continue;
+      case '>': p = put(p, "&gt;", 4); continue;
+    }
+    if (is_no_character(s + i, n - i)) {
       p = mode == XML ? put(p, "\xEF\xBF\xBD", 3) : put(p, s[i + 2] == 0xBE ? "_xFFFE_" : "_xFFFF_", 7);
       i += 2;
+    } else if (c == '_' && mode == XLSX && looks_escaped(s + i, n - i)) {
+      p = put(p, "_x005F_", 7);
+    } else if (c < 32 && c != '\t' && c != '\n') {
+      p = put_control(p, c, mode);
     } else {
       *p++ = c;
     }
@@ -266,23 +237,17 @@ static int64_t styled_bound(const Cell *cell, int64_t digits) {
          cell->negative_prefix.size + cell->negative_suffix.size;
 }
 
-/* Half to even. `d` holds whole + fraction digits and may be written one place before; gives 1 if a digit was carried
- * there. */
+/* Half to even. `d` holds whole + fraction digits; gives 1 if a digit was carried to the place before them. */
 static int64_t round_half_even(uint8_t *d, int64_t whole, int64_t fraction, int64_t places) {
   int64_t kept = whole + places, end = whole + fraction, rest = kept + 1;
   uint8_t next = d[kept];
   while (rest < end && d[rest] == '0') rest++;
   int odd = kept > 0 && (d[kept - 1] & 1);
   if (next < '5' || (next == '5' && rest == end && !odd)) return 0;
-  for (int64_t i = kept - 1; i >= 0; i--) {
-    if (d[i] != '9') {
-      d[i]++;
-      return 0;
-    }
-    d[i] = '0';
-  }
-  d[-1] = '1';
-  return 1;
+  int64_t i = kept - 1;
+  for (; i >= 0 && d[i] == '9'; i--) d[i] = '0';
+  d[i] = i < 0 ? '1' : (uint8_t)(d[i] + 1);
+  return i < 0;
 }
 
 static inline uint8_t *put_digit(uint8_t *p, const Cell *cell, uint8_t digit) {
@@ -296,8 +261,7 @@ static inline uint8_t *put_digit(uint8_t *p, const Cell *cell, uint8_t digit) {
 static uint8_t *put_whole(uint8_t *p, const Cell *cell, const uint8_t *d, int64_t whole) {
   if (whole == 0) return put_digit(p, cell, '0');
   for (int64_t i = 0; i < whole; i++) {
-    int64_t left = whole - i; /* digits still to come */
-    int64_t beyond = left - cell->primary;
+    int64_t beyond = whole - i - cell->primary; /* digits still to come, the last group aside */
     if (i > 0 && cell->group.size && (beyond == 0 || (beyond > 0 && beyond % cell->secondary == 0)))
       p = put_bytes(p, cell->group);
     p = put_digit(p, cell, d[i]);
@@ -335,19 +299,6 @@ static int exceeds(const Cell *cell, const uint8_t *d, int64_t whole, int64_t fr
   return count - leading > cell->exact_digits;
 }
 
-static uint8_t *put_integer(uint8_t *p, const Cell *cell, int64_t row, int *other) {
-  int64_t value;
-  memcpy(&value, cell->data + 8 * row, 8);
-  uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-  uint8_t buffer[LONGEST_INTEGER], *end = buffer + LONGEST_INTEGER, *d = digits_before(end, magnitude);
-  *other = exceeds(cell, d, end - d, 0);
-  if (cell->plain) {
-    if (value < 0) *p++ = '-';
-    return put(p, d, end - d);
-  }
-  return put_styled(p, cell, value < 0, d, magnitude ? end - d : 0, 0);
-}
-
 /* All digits of a 128-bit magnitude, at least `least` of them, ending before `end`. */
 static uint8_t *wide_digits_before(uint8_t *end, unsigned __int128 magnitude, int64_t least) {
   const uint64_t chunk = 10000000000000000000ULL;
@@ -363,30 +314,29 @@ static uint8_t *wide_digits_before(uint8_t *end, unsigned __int128 magnitude, in
   return d;
 }
 
-static uint8_t *put_decimal(uint8_t *p, const Cell *cell, int64_t row, int *other) {
+/* An integer, or a decimal of `scale` places. */
+static uint8_t *put_exact(uint8_t *p, const Cell *cell, int64_t row, int *other) {
   __int128 value;
-  memcpy(&value, cell->data + 16 * row, 16);
+  int64_t narrow;
+  if (cell->kind == DECIMAL) memcpy(&value, cell->data + 16 * row, 16);
+  else value = *(int64_t *)memcpy(&narrow, cell->data + 8 * row, 8);
   int negative = value < 0;
   unsigned __int128 magnitude = negative ? 0 - (unsigned __int128)value : (unsigned __int128)value;
   uint8_t buffer[LONGEST_INTEGER], *end = buffer + LONGEST_INTEGER;
   uint8_t *d = wide_digits_before(end, magnitude, cell->scale + 1);
   int64_t whole = end - d - cell->scale;
   *other = exceeds(cell, d, whole, cell->scale);
-  if (cell->plain) {
-    if (negative) *p++ = '-';
-    p = put(p, d, whole);
-    if (cell->scale == 0) return p;
-    *p++ = '.';
-    return put(p, d + whole, cell->scale);
+  if (!cell->plain) {
+    int64_t zero = whole == 1 && d[0] == '0';
+    return put_styled(p, cell, negative, d + zero, whole - zero, cell->scale);
   }
-  if (whole == 1 && d[0] == '0') {
-    d++;
-    whole = 0;
-  }
-  return put_styled(p, cell, negative, d, whole, cell->scale);
+  if (negative) *p++ = '-';
+  p = put(p, d, whole);
+  if (cell->scale > 0) *p++ = '.';
+  return put(p, d + whole, cell->scale);
 }
 
-/* A number as text: [+-]? digits . digits [eE][+-]? up to four digits; `valid` if it is one, `strict` if JSON allows it. */
+/* A number as text: [+-]? digits . digits [eE][+-]? up to four digits. `strict` if JSON has it like that. */
 typedef struct { int negative, valid, strict; int64_t whole, whole_end, fraction, fraction_end, exponent; } Parsed;
 
 static int64_t skip_digits(const uint8_t *s, int64_t i, int64_t n) {
@@ -396,8 +346,7 @@ static int64_t skip_digits(const uint8_t *s, int64_t i, int64_t n) {
 
 static Parsed parse_number(const uint8_t *s, int64_t n) {
   Parsed a = {0};
-  int64_t i = 0;
-  if (n > 0 && (s[0] == '-' || s[0] == '+')) i = 1;
+  int64_t i = n > 0 && (s[0] == '-' || s[0] == '+');
   a.negative = i && s[0] == '-';
   a.whole = i;
   i = a.whole_end = a.fraction = a.fraction_end = skip_digits(s, i, n);
@@ -421,19 +370,16 @@ static Parsed parse_number(const uint8_t *s, int64_t n) {
   return a;
 }
 
-static int same_word(const uint8_t *s, int64_t n, const char *word) {
-  if (n != (int64_t)strlen(word)) return 0;
-  for (int64_t i = 0; i < n; i++)
-    if ((s[i] | 0x20) != (uint8_t)word[i]) return 0;
-  return 1;
+static int is_word(const uint8_t *s, int64_t n, const char *word) {
+  return n == (int64_t)strlen(word) && strncasecmp((const char *)s, word, (size_t)n) == 0;
 }
 
 /* NaN and the infinities by name; what is no number at all stays as it is. */
 static uint8_t *put_not_finite(uint8_t *p, const Cell *cell, const uint8_t *s, int64_t n) {
   int64_t sign = 0;
   while (sign < n && (s[sign] == '-' || s[sign] == '+')) sign++;
-  if (same_word(s + sign, n - sign, "nan")) return put_bytes(p, cell->nan);
-  if (!same_word(s + sign, n - sign, "inf") && !same_word(s + sign, n - sign, "infinity")) return put(p, s, n);
+  if (is_word(s + sign, n - sign, "nan")) return put_bytes(p, cell->nan);
+  if (!is_word(s + sign, n - sign, "inf") && !is_word(s + sign, n - sign, "infinity")) return put(p, s, n);
   int negative = s[0] == '-';
   if (negative) p = put_bytes(p, cell->negative_prefix);
   p = put_bytes(p, cell->infinity);
@@ -463,7 +409,7 @@ static uint8_t *put_digits(uint8_t *p, const Cell *cell, const uint8_t *s, int64
 
 /* ---------------------------------------------------------------- dates and times */
 
-typedef struct { int64_t days, us, offset_us, interval, year; int month, day, day_of_year; } Moment;
+typedef struct { int64_t days, us, offset_us, interval, year; int infinite, month, day, day_of_year; } Moment;
 
 static int64_t floor_divide(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
@@ -480,52 +426,35 @@ static void set_date(Moment *m) {
   m->day_of_year = (int)(m->month > 2 ? from_march + 60 + leap : from_march - 305);
 }
 
-static int64_t interval_at(const int64_t *starts, int64_t size, int64_t instant) {
-  int64_t low = 0, high = size;
+static void set_local(Moment *m, int64_t instant, const Zone *zone) {
+  int64_t low = 0, high = zone->size;
   while (high - low > 1) {
     int64_t middle = low + (high - low) / 2;
-    if (starts[middle] <= instant) low = middle;
+    if (zone->starts[middle] <= instant) low = middle;
     else high = middle;
   }
-  return low;
-}
-
-static void set_local(Moment *m, int64_t instant, int64_t offset_us) {
-  m->offset_us = offset_us;
+  m->interval = low;
+  m->offset_us = zone->offsets[low];
   m->days = floor_divide(instant, DAY_US);
-  int64_t us = instant - m->days * DAY_US + offset_us, carry = floor_divide(us, DAY_US);
+  int64_t us = instant - m->days * DAY_US + m->offset_us, carry = floor_divide(us, DAY_US);
   m->days += carry;
   m->us = us - carry * DAY_US;
 }
 
 static int64_t temporal_value(const Cell *cell, int64_t row) {
-  int64_t value;
-  if (cell->kind == DATE) {
-    int32_t days;
-    memcpy(&days, cell->data + 4 * row, 4);
-    return days;
-  }
-  memcpy(&value, cell->data + 8 * row, 8);
-  return value;
+  int32_t days;
+  int64_t instant;
+  if (cell->kind == DATE) return *(int32_t *)memcpy(&days, cell->data + 4 * row, 4);
+  return *(int64_t *)memcpy(&instant, cell->data + 8 * row, 8);
 }
 
-static int is_infinite(const Cell *cell, int64_t value) {
-  if (cell->kind == TIME) return 0;
-  int64_t largest = cell->kind == DATE ? INT32_MAX : INT64_MAX;
-  return value >= largest || value <= -largest;
-}
-
-static Moment moment_of(const Cell *cell, int64_t value, int serial) {
+static Moment moment_of(const Cell *cell, int64_t value, const Zone *zone) {
   Moment m = {0};
-  if (cell->kind == DATE) {
-    m.days = value;
-  } else if (cell->kind == TIME) {
-    m.us = value - floor_divide(value, DAY_US) * DAY_US;
-  } else {
-    m.interval = serial ? interval_at(cell->serial_zone_starts, cell->serial_zone_size, value)
-                        : interval_at(cell->zone_starts, cell->zone_size, value);
-    set_local(&m, value, (serial ? cell->serial_zone_offsets : cell->zone_offsets)[m.interval]);
-  }
+  int64_t largest = cell->kind == DATE ? INT32_MAX : INT64_MAX;
+  if (cell->kind == TIME) m.us = value - floor_divide(value, DAY_US) * DAY_US;
+  else if (value >= largest || value <= -largest) m.infinite = 1;
+  else if (cell->kind == DATE) m.days = value;
+  else set_local(&m, value, zone);
   return m;
 }
 
@@ -550,18 +479,11 @@ static uint8_t *put_year(uint8_t *p, const Cell *cell, int64_t year, int64_t wid
 static uint8_t *put_pair(uint8_t *p, int64_t value) { return put(p, PAIRS + 2 * (value % 100), 2); }
 
 static uint8_t *put_offset(uint8_t *p, int64_t part, int64_t offset_us) {
-  if (part == OFFSET && offset_us == 0) {
-    *p++ = 'Z';
-    return p;
-  }
-  int64_t seconds = (offset_us < 0 ? -offset_us : offset_us) / 1000000;
-  *p++ = offset_us < 0 ? '-' : '+';
-  p = put_pair(p, seconds / 3600);
-  if (part != OFFSET_PLAIN) *p++ = ':';
-  p = put_pair(p, seconds / 60 % 60);
-  if (seconds % 60 == 0) return p;
-  if (part != OFFSET_PLAIN) *p++ = ':';
-  return put_pair(p, seconds % 60);
+  if (part == OFFSET && offset_us == 0) return put(p, "Z", 1);
+  int64_t seconds = (offset_us < 0 ? -offset_us : offset_us) / 1000000, colon = part != OFFSET_PLAIN;
+  p = put_pair(put(p, offset_us < 0 ? "-" : "+", 1), seconds / 3600);
+  p = put_pair(put(p, ":", colon), seconds / 60 % 60);
+  return seconds % 60 ? put_pair(put(p, ":", colon), seconds % 60) : p;
 }
 
 static uint8_t *put_fraction(uint8_t *p, const Cell *cell, const Step *step, int64_t us) {
@@ -621,26 +543,17 @@ static uint8_t *put_step(uint8_t *p, const Cell *cell, const Step *step, const M
 }
 
 static uint8_t *put_pattern(uint8_t *p, const Cell *cell, int64_t value) {
-  if (is_infinite(cell, value)) {
-    if (value < 0) *p++ = '-';
-    return put_bytes(p, cell->infinity);
-  }
-  Moment m = moment_of(cell, value, 0);
+  Moment m = moment_of(cell, value, &cell->zone);
+  if (m.infinite) return put_bytes(put(p, "-", value < 0), cell->infinity);
   set_date(&m);
   for (int64_t i = 0; i < cell->step_count; i++) p = put_step(p, cell, cell->steps + i, &m);
   return p;
 }
 
 static uint8_t *put_serial(uint8_t *p, const Cell *cell, int64_t value, int *other) {
-  Moment m = {0};
-  int64_t days = -1;
-  if (!is_infinite(cell, value)) {
-    m = moment_of(cell, value, 1);
-    days = m.days + SERIAL_OF_1970;
-  }
-  if (cell->kind == TIME) {
-    days = 0;
-  } else if (days < FIRST_SERIAL || days > LAST_SERIAL) {
+  Moment m = moment_of(cell, value, &cell->serial_zone);
+  int64_t days = cell->kind == TIME ? 0 : m.days + SERIAL_OF_1970;
+  if (m.infinite || (cell->kind != TIME && (days < FIRST_SERIAL || days > LAST_SERIAL))) {
     *other = 1;
     return put_pattern(p, cell, value);
   }
@@ -656,11 +569,6 @@ static uint8_t *put_serial(uint8_t *p, const Cell *cell, int64_t value, int *oth
 
 /* ---------------------------------------------------------------- cells and rows */
 
-static int64_t step_bound(const Cell *cell, const Step *step) {
-  if (step->names) return step->width;
-  return step->text.size + (larger(step->width, 0) + LONGEST_FIELD) * cell->digit_size;
-}
-
 /* The longest text a value of the column can become before it is escaped; `size` is that of a value that is text. */
 static int64_t value_bound(const Cell *cell, int64_t size) {
   int64_t bound = cell->infinity.size + 1 + LONGEST_SERIAL;
@@ -671,25 +579,26 @@ static int64_t value_bound(const Cell *cell, int64_t size) {
       return size + cell->nan.size + cell->infinity.size + styled_bound(cell, size + LARGEST_EXPONENT);
     case BOOLEAN: return larger(cell->true_text.size, cell->false_text.size);
   }
-  for (int64_t i = 0; i < cell->step_count; i++) bound += step_bound(cell, cell->steps + i);
+  for (int64_t i = 0; i < cell->step_count; i++) {
+    const Step *step = cell->steps + i;
+    bound += step->names ? step->width : step->text.size + (larger(step->width, 0) + LONGEST_FIELD) * cell->digit_size;
+  }
   return bound;
 }
 
-static int64_t around_bound(const Cell *cell) {
-  return fixed_bound(&cell->prefix) + fixed_bound(&cell->suffix) + fixed_bound(&cell->null) +
-         fixed_bound(&cell->other_prefix) + fixed_bound(&cell->other_suffix);
+static inline int64_t text_size(const Cell *cell, int64_t row) {
+  return (int64_t)cell->offsets[row + 1] - cell->offsets[row];
 }
 
-static inline int64_t text_size(const Cell *cell, int64_t row) { return (int64_t)cell->offsets[row + 1] - cell->offsets[row]; }
-
-static inline int is_text(const Cell *cell) { return cell->kind == TEXT || cell->kind == DOUBLE || cell->kind == DIGITS; }
+static inline int is_text(const Cell *c) { return c->kind == TEXT || c->kind == DOUBLE || c->kind == DIGITS; }
 
 /* What every row may need whatever its values, scratch space for one value included. */
 static int64_t steady_bound(const Template *t) {
   int64_t bound = fixed_bound(&t->prefix) + fixed_bound(&t->suffix) + t->first.size + t->between.size, scratch = 0;
   for (int64_t i = 0; i < t->count; i++) {
     const Cell *cell = t->cells + i;
-    bound += around_bound(cell);
+    bound += fixed_bound(&cell->prefix) + fixed_bound(&cell->suffix) + fixed_bound(&cell->null) +
+             fixed_bound(&cell->other_prefix) + fixed_bound(&cell->other_suffix);
     if (is_text(cell)) continue;
     bound += escape_bound(cell->mode, value_bound(cell, 0));
     scratch = larger(scratch, value_bound(cell, 0));
@@ -697,7 +606,7 @@ static int64_t steady_bound(const Template *t) {
   return bound + scratch;
 }
 
-/* What this row may need. Text counts twice over if it needs scratch space: the value, and the digits it is made from. */
+/* What this row may need. Numbers that come as text need scratch space besides, for the value and for its digits. */
 static int64_t row_bound(const Template *t, int64_t steady, int64_t row) {
   int64_t bound = steady;
   for (int64_t i = 0; i < t->count; i++) {
@@ -713,8 +622,7 @@ static int64_t row_bound(const Template *t, int64_t steady, int64_t row) {
 /* The value's text at `p`. `room` is where digits are put together. `other`: it needs the cell's other form. */
 static uint8_t *put_value(uint8_t *p, const Cell *cell, int64_t row, uint8_t *room, int *other) {
   switch (cell->kind) {
-    case INTEGER: return put_integer(p, cell, row, other);
-    case DECIMAL: return put_decimal(p, cell, row, other);
+    case INTEGER: case DECIMAL: return put_exact(p, cell, row, other);
     case DOUBLE: case DIGITS:
       return put_digits(p, cell, cell->data + cell->offsets[row], text_size(cell, row), room, other);
     case BOOLEAN: return put_bytes(p, cell->data[row >> 3] >> (row & 7) & 1 ? cell->true_text : cell->false_text);
@@ -723,7 +631,8 @@ static uint8_t *put_value(uint8_t *p, const Cell *cell, int64_t row, uint8_t *ro
   return cell->serial ? put_serial(p, cell, value, other) : put_pattern(p, cell, value);
 }
 
-static uint8_t *put_around(uint8_t *p, const Cell *cell, const uint8_t *s, int64_t n, int other, Bytes number, Result *result) {
+static uint8_t *put_around(uint8_t *p, const Cell *cell, const uint8_t *s, int64_t n, int other,
+                           Bytes number, Result *result) {
   other = other && cell->has_other;
   p = put_fixed(p, other ? &cell->other_prefix : &cell->prefix, number);
   p = escape(p, cell, s, n, result);
@@ -741,12 +650,12 @@ static uint8_t *put_text_cell(uint8_t *p, const Cell *cell, int64_t row, Bytes n
   return put_around(p, cell, s, n, n > 0 && (s[0] <= ' ' || s[n - 1] <= ' '), number, result);
 }
 
-/* `scratch` ends where the buffer does and holds, for text of any kind, twice what the value may become. */
-static uint8_t *put_cell(uint8_t *p, const Cell *cell, int64_t row, uint8_t *scratch_end, Bytes number, Result *result) {
+/* The scratch space, for a value and the digits it is made of, lies below `top`, the end of the buffer. */
+static uint8_t *put_cell(uint8_t *p, const Cell *cell, int64_t row, uint8_t *top, Bytes number, Result *result) {
   if (cell->valid && !(cell->valid[row >> 3] >> (row & 7) & 1)) return put_fixed(p, &cell->null, number);
   if (cell->kind == TEXT) return put_text_cell(p, cell, row, number, result);
   int64_t size = is_text(cell) ? text_size(cell, row) : 0;
-  uint8_t *room = scratch_end - (is_text(cell) ? size + LARGEST_EXPONENT + 2 : 0);
+  uint8_t *room = top - (is_text(cell) ? size + LARGEST_EXPONENT + 2 : 0);
   int other = 0;
   if (cell->mode == NONE && !cell->has_other) {
     p = put_fixed(p, &cell->prefix, number);
@@ -757,8 +666,8 @@ static uint8_t *put_cell(uint8_t *p, const Cell *cell, int64_t row, uint8_t *scr
   return put_around(p, cell, scratch, end - scratch, other, number, result);
 }
 
-/* Rows `from` to `to` of the columns, as many as fit. `row` rows of the file came before row 0. `ends[i]`, if wanted, is
- * where the i-th of them ends. If not even one fits, `result->needed` says how large the buffer must be. */
+/* Rows `from` to `to` of the columns, as many as fit. `row` rows of the file came before row 0. `ends[i]` becomes the
+ * place where the i-th of them ends. If not even one fits, `result->needed` says how large the buffer must be. */
 __attribute__((visibility("default")))
 void offtake_render(const Template *t, int64_t from, int64_t to, int64_t row, uint8_t *out, int64_t capacity,
                     int64_t *ends, Result *result) {
@@ -777,8 +686,7 @@ void offtake_render(const Template *t, int64_t from, int64_t to, int64_t row, ui
     p = put_fixed(p, &t->prefix, number);
     for (int64_t k = 0; k < t->count; k++) p = put_cell(p, t->cells + k, t->cells[k].offset + i, limit, number, result);
     p = put_fixed(p, &t->suffix, number);
-    if (ends) ends[i - from] = p - out;
-    result->rows++;
+    ends[result->rows++] = p - out;
   }
   result->written = p - out;
 }
