@@ -36,10 +36,14 @@ class AppDb:
         with self.engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
             yield connection
 
-    def ping(self) -> None:
-        """Raise whatever the driver raises unless the database answers."""
-        with self.read() as connection:
-            connection.execute(sa.text("SELECT 1"))
+    def answers(self) -> bool:
+        """Whether the database does."""
+        try:
+            with self.read() as connection:
+                connection.execute(sa.text("SELECT 1"))
+        except sa.exc.DBAPIError:
+            return False
+        return True
 
     def close(self) -> None:
         """Let every connection go."""
