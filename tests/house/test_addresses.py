@@ -24,4 +24,4 @@ def test_no_file_names_a_registry_or_a_place_of_one_machine() -> None:
             continue
         found += [f"{path}: {word}" for word in (*REGISTRIES, *PLACES) if word in said]
         found += [f"{path}: {match[0]}" for match in PACKAGE_URL.finditer(said)]
-    assert not found
+    assert not found, "\n".join(found)

@@ -17,7 +17,8 @@ def says_nothing(name: str) -> bool:
 
 def test_a_file_is_named_for_what_it_does() -> None:
     paths = sources(".py", ".c", ".h", ".sql", ".yaml")
-    assert [str(path) for path in paths if any(says_nothing(part) for part in path.parts)] == []
+    found = [str(path) for path in paths if any(says_nothing(part) for part in path.parts)]
+    assert not found, "\n".join(found)
 
 
 def test_a_class_or_function_is_named_for_what_it_does() -> None:
@@ -27,4 +28,4 @@ def test_a_class_or_function_is_named_for_what_it_does() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, DEFINITIONS) and says_nothing(node.name)
     ]
-    assert found == []
+    assert not found, "\n".join(found)
