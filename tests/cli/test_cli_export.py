@@ -37,8 +37,8 @@ def test_the_ending_names_the_format(run: Run, home: Path, ending: str) -> None:
 
 
 def test_format_wins_over_the_ending(run: Run, home: Path) -> None:
-    assert run("export", "orders", "-o", "out.txt.gz", "--format", "tsv", "--limit", "0").returncode == 0
-    assert gzip.decompress((home / "out.txt.gz").read_bytes()) == b"id\tstatus\ttotal\tday\n"
+    assert run("export", "orders", "-o", "out.txt.gz", "--format", "tsv").returncode == 0
+    assert gzip.decompress((home / "out.txt.gz").read_bytes()).startswith(b"id\tstatus\ttotal\tday\n")
 
 
 def test_a_dash_is_stdout(run: Run) -> None:
@@ -54,7 +54,7 @@ def test_files_of_a_glob_are_one_dataset(run: Run) -> None:
 def test_the_config_may_lie_elsewhere(run: Run, home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     assert run("export", "cities", "-o", "c.parquet", "-c", str(home / "offtake.yaml"), cwd=elsewhere).returncode == 0
-    assert duckdb.sql(f"SELECT count(*) FROM '{elsewhere}/c.parquet'").fetchone() == (3,)
+    assert duckdb.sql(f"SELECT count(*) FROM '{elsewhere}/c.parquet'").fetchall() == [(3,)]
 
 
 def test_a_tenant_sees_its_rows_alone(run: Run) -> None:
@@ -78,8 +78,10 @@ def test_a_tenant_changes_nothing_on_an_open_dataset(run: Run) -> None:
          "hint: Say whose: --tenant T (acme, globex), or --all-tenants.\n"),
         (["customers", "--tenant", "a", "--all-tenants"], "error: --tenant and --all-tenants exclude each other.\n"
          "hint: Keep one of them.\n"),
-        (["customers", "--tenant", "acne"], "error: There is no tenant 'acne'.\nhint: Did you mean acme?\n"),
-        (["order"], "error: There is no dataset 'order'.\nhint: Did you mean orders?\n"),
+        (["customers", "--tenant", "acne"], "error: There is no tenant 'acne'.\n"
+         "hint: Did you mean acme? Known: acme, globex.\n"),
+        (["order"], "error: There is no dataset 'order'.\n"
+         "hint: Did you mean orders? Datasets: orders, customers, cities.\n"),
         (["orders", "--fields", "id,,day"], "error: --fields holds an empty name.\n"
          "hint: Write --fields id,name or --fields id,name=Label.\n"),
         (["orders", "--sort", "-"], "error: --sort holds an empty name.\nhint: Write --sort=-createdAt,name.\n"),
@@ -110,7 +112,7 @@ def test_what_was_typed_wrong_is_told(run: Run, home: Path, arguments: list[str]
         ["--option", "bomm=1"],
         ["--locale", "xx-nope"],
         ["--timezone", "Mars/Phobos"],
-        ["--limit", "-1"],
+        ["--limit", "0"],
         ["--nope"],
     ],
 )
@@ -158,9 +160,9 @@ def test_a_wrong_config_is_told_line_by_line(run: Run, home: Path) -> None:
     done = run("export", "orders", "-o", "out.csv")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: offtake.yaml:3: unknown key 'sorce', did you mean 'source'?\n"
-        "error: offtake.yaml:3: 'table' expects text, found a number; put it in quotes\n"
         "error: offtake.yaml:3: dataset 'a' needs 'source'\n"
+        "error: offtake.yaml:3: 'table' expects text, found a number; put it in quotes\n"
+        "error: offtake.yaml:3: unknown key 'sorce', did you mean 'source'?\n"
         "hint: docs/configuration.md lists every key.\n"
     )
 

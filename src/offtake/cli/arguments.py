@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from offtake.errors import InvalidFormat, InvalidRequest
 from offtake.model.dataset import Sort
@@ -56,23 +55,15 @@ def read_filter(text: str | None) -> Filter | None:
         ) from error
 
 
-def read_options(texts: Iterable[str]) -> Mapping[str, Any]:
-    """`--option delimiter=;` as a mapping. `true`, `false`, `null` and numbers are what JSON takes them for."""
+def read_options(texts: Iterable[str]) -> Mapping[str, str]:
+    """`--option delimiter=;` as a mapping; the format reads the texts."""
     options = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise InvalidRequest(f"--option {text!r} has no value.", hint="Write --option name=value.")
-        options[name] = _option_value(value)
+        options[name] = value
     return options
-
-
-def _option_value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return value if value is None or isinstance(value, bool | int | float) else text
 
 
 def read_ending(name: str, formats: Mapping[str, Format]) -> tuple[str | None, str]:

@@ -49,7 +49,7 @@ def export(
     timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="Such as America/Santiago; else UTC.")] = None,
     tenant: Annotated[str | None, typer.Option(metavar="T", help="Whose rows.")] = None,
     all_tenants: Annotated[bool, typer.Option("--all-tenants", help="The rows of every tenant.")] = False,
-    limit: Annotated[int | None, typer.Option(min=0, metavar="N", help="At most this many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most this many rows.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the format.")] = None,
 ) -> None:
     """Write a dataset to a file. No server is needed; a failure leaves no file."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from offtake.cli.failure import tell
 from offtake.cli.guess import date_field, key_columns, label_of, tenant_column
-from offtake.cli.yamltext import flow, text
+from offtake.cli.yamltext import flow, key, text
 from offtake.errors import Conflict, InvalidRequest
 from offtake.model.dataset import Field
 from offtake.model.ports import SourceSpec, Table
@@ -92,7 +92,7 @@ def _dataset(table: Table, name: str) -> Iterator[str]:
         yield f"date_field: {text(dates)}  # guess: what --from and --to mean"
     yield "fields:"
     for field in table.fields:
-        yield f"  {text(field.name)}: {flow(_field(field))}"
+        yield f"  {key(field.name)}: {flow(_field(field))}"
 
 
 def _field(field: Field) -> dict[str, object]:

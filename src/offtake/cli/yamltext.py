@@ -9,16 +9,21 @@ _MEANT_OTHERWISE = frozenset({"true", "false", "null", "yes", "no", "on", "off",
 
 
 def text(value: str) -> str:
-    """A text as a YAML scalar. JSON's strings are YAML's; `${` is doubled, because settings fill in variables."""
-    if _PLAIN.fullmatch(value) and value.lower() not in _MEANT_OTHERWISE:
-        return value
-    return json.dumps(value.replace("${", "$${"), ensure_ascii=False)
+    """A text as a YAML scalar; `${` becomes `$${`, because settings fill in variables."""
+    return key(value.replace("${", "$${"))
+
+
+def key(name: str) -> str:
+    """A text as a mapping's key, in which no variables are filled in. JSON's strings are YAML's."""
+    if _PLAIN.fullmatch(name) and name.lower() not in _MEANT_OTHERWISE:
+        return name
+    return json.dumps(name, ensure_ascii=False)
 
 
 def flow(value: Any) -> str:
     """A mapping, a list or a text on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{text(key)}: {flow(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ", ".join(f"{key(name)}: {flow(entry)}" for name, entry in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(flow(entry) for entry in value) + "]"
     return text(value)
