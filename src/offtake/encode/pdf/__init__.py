@@ -41,6 +41,7 @@ SAMPLE = 500  # rows of the first batch that are measured for the widths
 WIDEST = 30_000  # a column asks for no more than this, in thousandths: about sixty characters
 GREY, BLACK = b"0.75 G 0.4 w\n", b"0 g\n"
 LEADING_TITLE = 1.5
+TEXTS = frozenset({FieldType.STRING, FieldType.JSON, FieldType.LIST, FieldType.STRUCT})
 NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DECIMAL})
 
 
@@ -124,7 +125,8 @@ def _measure(stream: RowStream, names: list[str], sample: list[list[str]], optio
         widest = max((line_of(part).width for text in texts for part in text[:200].splitlines()), default=0.0)
         naturals.append(min(max(widest * 1.02, 2_000.0), WIDEST))
     right = [column.type in NUMBERS for column in stream.columns]
-    return lay_out(naturals, right, options.paper, options.orientation)
+    rigid = [column.type not in TEXTS for column in stream.columns]
+    return lay_out(naturals, right, rigid, options.paper, options.orientation)
 
 
 def _wrapped(text: str, sheet: Sheet, index: int) -> tuple[Line, ...]:

@@ -17,6 +17,7 @@ MARGIN, FOOT = 36.0, 24.0
 PADDING = 3.0
 SIZE, LEADING = 8.0, 1.3
 SMALLEST = 5.0
+LEAST = 20.0  # points a column of text needs for a word or two
 ROOMIER = 1.25  # spare room goes to the columns: later rows may be longer than the first
 SIMPLE = "NotoSans"
 DESCENT = 0.25
@@ -145,10 +146,13 @@ def _fitting(text: str, room: float) -> int:
     return low
 
 
-def lay_out(naturals: Sequence[float], right: Sequence[bool], paper: str, orientation: str) -> Sheet:
+def lay_out(
+    naturals: Sequence[float], right: Sequence[bool], rigid: Sequence[bool], paper: str, orientation: str
+) -> Sheet:
     """The sheet for columns that would like to be this wide (thousandths of the size, without padding).
 
-    Portrait if all fits; else landscape; else smaller letters, down to 5 points, and narrower columns that wrap.
+    Portrait if all fits; else landscape; else smaller letters, down to 5 points, and narrower columns that wrap: those
+    of text first, since nobody can read a date or a number in pieces (`rigid`).
     """
     short, long = PAPER[paper]
     pages = {"portrait": [(short, long)], "landscape": [(long, short)], "auto": [(short, long), (long, short)]}[
@@ -165,10 +169,20 @@ def lay_out(naturals: Sequence[float], right: Sequence[bool], paper: str, orient
     at_size_1 = sum(min(natural, 30_000) for natural in naturals) / 1000
     size = max(SMALLEST, min(SIZE, (room - extra * len(naturals)) / max(at_size_1, 1)))
     wanted = [natural * size / 1000 + extra for natural in naturals]
-    return Sheet(width, height, size, tuple(_share(wanted, room)), tuple(right))
+    return Sheet(width, height, size, tuple(_share(wanted, rigid, room)), tuple(right))
 
 
-def _share(wanted: list[float], room: float) -> list[float]:
+def _share(wanted: list[float], rigid: Sequence[bool], room: float) -> list[float]:
+    """Rigid columns get what they want if that leaves the others enough; the others share what is left."""
+    fixed = sum(width for width, firm in zip(wanted, rigid, strict=True) if firm)
+    others = len(wanted) - sum(rigid)
+    if others == 0 or fixed > room - others * LEAST:
+        return _share_evenly(wanted, room)
+    given = iter(_share_evenly([w for w, firm in zip(wanted, rigid, strict=True) if not firm], room - fixed))
+    return [width if firm else next(given) for width, firm in zip(wanted, rigid, strict=True)]
+
+
+def _share_evenly(wanted: list[float], room: float) -> list[float]:
     """Narrow columns get what they want; the wide ones share what is left, evenly."""
     left, given = room, [0.0] * len(wanted)
     order = sorted(range(len(wanted)), key=wanted.__getitem__)
