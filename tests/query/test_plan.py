@@ -81,6 +81,7 @@ WRONG: list[tuple[dict[str, Any], type[OfftakeError], str]] = [
     ({"limit": -1}, InvalidRequest, "/limit"),
     ({"locale": "xx-Nope"}, InvalidRequest, "/locale"),
     ({"locale": ""}, InvalidRequest, "/locale"),
+    ({"locale": "-u-nu-latn"}, InvalidRequest, "/locale"),
     ({"timezone": "Europe/Berlim"}, InvalidRequest, "/timezone"),
     ({"timezone": "../../etc/passwd"}, InvalidRequest, "/timezone"),
     ({"timezone": "+02:00"}, InvalidRequest, "/timezone"),
@@ -207,8 +208,10 @@ def test_filter_range_and_search_must_all_hold() -> None:
     assert [type(item) for item in where.items] == [Condition, Condition, Or]
 
 
-@pytest.mark.parametrize(
-    ("tag", "known"), [("es-CL", "es-CL"), ("es_cl", "es-CL"), ("en", "en"), ("zh-Hant-TW", "zh-Hant-TW"), (None, None)]
-)
-def test_a_locale_is_named_as_babel_names_it(tag: str | None, known: str | None) -> None:
-    assert plan(locale=tag, timezone="America/Santiago").reader == Reader(known, "America/Santiago")
+@pytest.mark.parametrize("tag", ["es-CL", "en", "zh-Hant-TW", "en-JP", "ar-EG-u-nu-latn", "de-1901", None])
+def test_a_tag_that_names_a_language_is_kept_as_it_is(tag: str | None) -> None:
+    assert plan(locale=tag, timezone="America/Santiago").reader == Reader(tag, "America/Santiago")
+
+
+def test_an_underscore_in_a_tag_is_forgiven() -> None:
+    assert plan(locale="es_CL").reader == Reader("es-CL", None)

@@ -1,10 +1,10 @@
-r"""The mini-language -> filter tree: `status:paid;country:US,CA;total:10..;createdTime:!2026-01-01..`.
+"""The mini-language -> filter tree: `status:paid;country:US,CA;total:10..;createdTime:!2026-01-01..`.
 
     filter  := clause (";" clause)*             all of them
     clause  := field ":" value ("," value)*     any of them; with "!" before the first, or before each: none of them
     value   := ["!"] (low ".." high | low ".." | ".." high | null | literal)
 
-Only the first colon divides. Text is compared without regard to case. Our extensions: `"…"` and `\` take the meaning
+Only the first colon divides. Text is compared without regard to case. Our extensions: `"…"` and `\\` take the meaning
 from the characters above; an unquoted `null` is null.
 """
 

@@ -1,5 +1,6 @@
 """Wish -> plan. The only place that walls off tenants and applies masks, hidden fields and row limits."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,7 +16,7 @@ from offtake.model.export import Column, Confinement, DateRange, ExportRequest, 
 from offtake.model.filter import And, Condition, Filter, Operator, Or
 from offtake.query.dates import resolve_date
 from offtake.query.filters import check_filter, find_column, find_unmasked
-from offtake.query.nearest import did_you_mean
+from offtake.query.nearest import nearest
 
 _UNORDERED = (FieldType.JSON, FieldType.LIST, FieldType.STRUCT)
 _MOST_ROWS = 2**63 - 1
@@ -210,23 +211,40 @@ def _order_key(sort: Sort, view: _View, pointer: str) -> OrderKey:
 
 
 def read_locale(tag: str | None) -> str | None:
-    """The BCP 47 tag as Babel knows it (`es-CL`); InvalidRequest names the nearest known one."""
+    """The BCP 47 tag, proven to name a language; InvalidRequest names the nearest one Babel knows.
+
+    A territory CLDR has no data for and extensions (`-u-nu-latn`) are left to the encoders, which read the tag again.
+    """
     if tag is None:
         return None
+    wanted = tag.replace("_", "-")
+    core = _EXTENSIONS.sub("", wanted)
+    if not (_is_locale(core) or _is_locale(_TERRITORY.sub("", core))):
+        known = nearest(wanted, (name.replace("_", "-") for name in locale_identifiers()))
+        hint = f"Did you mean {known}?" if known else "Use a BCP 47 tag, such as es-CL or pt-BR."
+        raise InvalidRequest(f"There is no locale {tag[:40]!r}.", hint=hint, pointer="/locale")
+    return wanted
+
+
+_EXTENSIONS = re.compile(r"(-[a-z0-9](-[a-z0-9]{2,8})+)+\Z", re.IGNORECASE)
+_TERRITORY = re.compile(r"-([a-z]{2}|[0-9]{3})\Z", re.IGNORECASE)
+
+
+def _is_locale(tag: str) -> bool:
     try:
-        return str(Locale.parse(tag.replace("_", "-"), sep="-")).replace("_", "-")
-    except (ValueError, UnknownLocaleError, TypeError):
-        known = sorted(name.replace("_", "-") for name in locale_identifiers())
-        hint = did_you_mean(tag, known, "Locales")
-        raise InvalidRequest(f"There is no locale {tag[:40]!r}.", hint=hint, pointer="/locale") from None
+        Locale.parse(tag, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return False
+    return True
 
 
 def read_timezone(name: str | None) -> str | None:
-    """The IANA zone's name; InvalidRequest names the nearest known one."""
+    """The IANA zone's name; InvalidRequest names the nearest one."""
     if name is None:
         return None
     known = available_timezones()
     if name not in known:
-        hint = did_you_mean(name, sorted(known), "Time zones")
+        near = nearest(name, sorted(known))
+        hint = f"Did you mean {near}?" if near else "Use an IANA name, such as America/Santiago or UTC."
         raise InvalidRequest(f"There is no time zone {name[:60]!r}.", hint=hint, pointer="/timezone")
     return name
