@@ -1,25 +1,11 @@
 """JSON (RFC 8259) and NDJSON: one object a row, keys in column order, every value in its own JSON type."""
 
-import json
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from offtake.encode.compress import Deflate
 from offtake.encode.headers import header_of
-from offtake.encode.locale import column_writer
-from offtake.encode.rows import (
-    Cell,
-    Escape,
-    Fixed,
-    Mode,
-    NumberWriter,
-    PatternWriter,
-    RowTemplate,
-    json_writer,
-    render_stream,
-)
-from offtake.model.export import Column, Reader
+from offtake.encode.members import dumps, instant_text, member_cell, member_name
+from offtake.encode.rows import Cell, Fixed, RowTemplate, render_stream
 from offtake.model.ports import Chunks, Format, RowStream
 
 
@@ -52,7 +38,7 @@ def encode_json(stream: RowStream, options: JsonOptions) -> Chunks:
     """An array of objects, one a line; or, with `meta`, an object that holds it."""
     head, tail = b"[", b"\n]\n"
     if options.meta:
-        head, tail = b'{"meta":' + _dumps(_meta(stream)) + b',"data":[', b"\n]}\n"
+        head, tail = b'{"meta":' + dumps(_meta(stream)) + b',"data":[', b"\n]}\n"
     cells = json_cells(stream, options)
     template = RowTemplate(cells, Fixed(b"{"), Fixed(b"}"), first=b"\n", between=b",\n")
     return render_stream(stream, template, head, tail)
@@ -66,19 +52,11 @@ def json_cells(stream: RowStream, options: NdjsonOptions | JsonOptions) -> tuple
     """`"name":value` for every column, with a comma before all but the first."""
     reader = stream.reader if options.formatted else None
     return tuple(
-        _cell(index, column, field.type, reader, options.date_style)
+        member_cell(
+            index, (b"," if index else b"") + member_name(column.name), column, field.type, reader, options.date_style
+        )
         for index, (column, field) in enumerate(zip(stream.columns, stream.schema, strict=True))
     )
-
-
-def _cell(index: int, column: Column, type: pa.DataType, reader: Reader | None, date_style: str | None) -> Cell:
-    name = (b"," if index else b"") + _dumps(column.name) + b":"
-    writer, quoted = json_writer(type, column.type)
-    if reader is not None and isinstance(writer, NumberWriter | PatternWriter):
-        writer, quoted = column_writer(column, type, reader, date_style=date_style), True
-    escape = Escape(Mode.JSON) if quoted else Escape()
-    quote = b'"' if quoted else b""
-    return Cell(index, writer, Fixed(name + quote), Fixed(quote), Fixed(name + b"null"), escape)
 
 
 def _meta(stream: RowStream) -> dict[str, object]:
@@ -86,8 +64,4 @@ def _meta(stream: RowStream) -> dict[str, object]:
         {"name": column.name, "label": header_of(column, "label"), "type": str(column.type)}
         for column in stream.columns
     ]
-    return {"columns": columns, "snapshot_at": stream.snapshot_at.isoformat().replace("+00:00", "Z")}
-
-
-def _dumps(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return {"columns": columns, "snapshot_at": instant_text(stream.snapshot_at)}

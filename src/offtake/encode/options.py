@@ -9,13 +9,14 @@ from offtake.errors import InvalidFormat
 from offtake.model.ports import Format
 from offtake.query.nearest import did_you_mean
 
-WORDS = {bool: "true or false", str: "text", int: "a whole number", NoneType: "null"}
+WORDS = {bool: "true or false", str: "text", int: "a whole number", NoneType: "null", Mapping: "pairs such as a:b,c:d"}
 
 
 def parse_options(format: Format, given: Mapping[str, Any]) -> Any:
     """An instance of `format.options`; what is not given keeps its default.
 
-    "true", "false" and digits are taken for booleans and numbers, since a query string has only text.
+    "true", "false", digits and `a:b,c:d` are taken for booleans, numbers and mappings, since a query string has only
+    text.
     Raises InvalidFormat that names the option and what it takes.
     """
     hints = get_type_hints(format.options)
@@ -39,6 +40,8 @@ def _read(format: str, name: str, hint: Any, value: object) -> object:
         return value == "true"
     if int in kinds and isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
+    if any(get_origin(kind) is Mapping for kind in kinds) and (pairs := _pairs(value)) is not None:
+        return pairs
     accepted = " or ".join(_said(kind) for kind in kinds)
     raise InvalidFormat(
         f"The option {name} of {format} cannot be {value!r}.",
@@ -47,9 +50,19 @@ def _read(format: str, name: str, hint: Any, value: object) -> object:
     )
 
 
+def _pairs(value: object) -> dict[str, str] | None:
+    """Texts by text, from an object or from `a:b,c:d`, in which a key may hold colons and no value; or None."""
+    if isinstance(value, str):
+        parts = [part.rpartition(":") for part in value.split(",")] if value else []
+        value = {key.strip(): text.strip() for key, _, text in parts}
+    if isinstance(value, dict) and all(isinstance(text, str) and text and key for key, text in value.items()):
+        return value
+    return None
+
+
 def _is_union(hint: Any) -> bool:
     return str(get_origin(hint)) == "typing.Union"
 
 
 def _said(kind: Any) -> str:
-    return ", ".join(get_args(kind)) if get_origin(kind) is Literal else WORDS.get(kind, str(kind))
+    return ", ".join(get_args(kind)) if get_origin(kind) is Literal else WORDS[get_origin(kind) or kind]

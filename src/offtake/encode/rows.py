@@ -12,7 +12,7 @@ A format builds one `RowTemplate` per stream, of one `Cell` per column (or sever
 The text of a value is made by the cell's writer, then escaped, then put between prefix and suffix.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pyarrow as pa
@@ -93,10 +93,13 @@ def render_chunks(
         yield chunk
 
 
-def render_stream(stream: RowStream, template: RowTemplate, head: bytes = b"", tail: bytes = b"") -> Chunks:
-    """A whole file: head, every row, tail. Nothing comes before the first batch; closing it closes the stream.
+def render_stream(
+    stream: RowStream, template: RowTemplate, head: bytes = b"", tail: bytes | Callable[[int], bytes] = b""
+) -> Chunks:
+    """A whole file: head, every row, tail, which may be made of the number of rows.
 
-    What was guarded and cut is added to the stream's notes, batch by batch.
+    Nothing comes before the first batch; closing it closes the stream. What was guarded and cut
+    is added to the stream's notes, batch by batch.
     """
     row, waiting = 0, head
     with closing(stream):
@@ -107,5 +110,5 @@ def render_stream(stream: RowStream, template: RowTemplate, head: bytes = b"", t
                 waiting = b""
             row += batch.num_rows
             stream.notes.update(guarded=tally.guarded, cut=tally.cut)
-        if waiting or tail:
-            yield waiting + tail
+        if rest := waiting + (tail if isinstance(tail, bytes) else tail(row)):
+            yield rest
