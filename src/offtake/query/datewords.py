@@ -157,6 +157,8 @@ def _zone(words: DateWords, match: re.Match[str]) -> None:
         raise ValueError("two zones")
     if name.upper() in ("Z", "UTC", "GMT"):
         words.zone = timezone.utc  # noqa: UP017  (a tzinfo like the offsets below)
+    elif name[0] in "+-" and ":" not in name and not words.has_time:
+        raise ValueError("an offset of nothing, or the year of 30-Jun-08")
     elif name[0] in "+-":
         digits = name[1:].replace(":", "").ljust(4, "0")
         offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
