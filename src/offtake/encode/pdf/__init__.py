@@ -41,7 +41,7 @@ SAMPLE = 500  # rows of the first batch that are measured for the widths
 WIDEST = 30_000  # a column asks for no more than this, in thousandths: about sixty characters
 GREY, BLACK = b"0.75 G 0.4 w\n", b"0 g\n"
 LEADING_TITLE = 1.5
-TEXTS = frozenset({FieldType.STRING, FieldType.JSON, FieldType.LIST, FieldType.STRUCT})
+TEXTS = frozenset({FieldType.STRING, FieldType.UUID, FieldType.JSON, FieldType.LIST, FieldType.STRUCT})
 NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DECIMAL})
 
 
