@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from offtake.errors import InvalidConfig
 
@@ -112,6 +110,9 @@ def _open_postgres(url: sa.URL) -> sa.Engine:
 
 
 def _migrate(engine: sa.Engine) -> None:
+    from alembic import command  # imported here: 0.1 s that an export on the command line need not pay
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with _one_starter(engine), engine.connect() as connection, connection.begin():

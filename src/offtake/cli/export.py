@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,6 @@ from pathlib import Path
 from offtake.app import build_runtime, close_runtime
 from offtake.cli.arguments import choose_format, read_fields, read_filter, read_options, read_sort
 from offtake.cli.failure import wrong_usage
-from offtake.cli.progress import showing_progress
 from offtake.cli.signals import run_stoppable
 from offtake.engine.export import write_file
 from offtake.model.access import Principal
@@ -56,10 +55,18 @@ def run_export(arguments: ExportArguments) -> None:
         request = _request(runtime, arguments)
         principal = _principal(runtime, arguments)
         count = partial(_count, runtime, principal, request)
-        with showing_progress(arguments.dataset, count) as on_rows:
+        with _progress(arguments.dataset, count) as on_rows:
             run_stoppable(lambda stop: _write(runtime, principal, request, arguments.output, stop, on_rows))
     finally:
         close_runtime(runtime)
+
+
+def _progress(name: str, count: Callable[[Stop], int]) -> AbstractContextManager[Callable[[int], None] | None]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from offtake.cli.progress import showing_progress
+
+    return showing_progress(name, count)
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Progress for people: rows, rate and time left, on stderr, and only if that is a terminal."""
+"""Progress for people at a terminal: rows, rate and time left, on stderr."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -20,15 +20,12 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def showing_progress(name: str, count: Callable[[Stop], int] | None) -> Iterator[Callable[[int], None] | None]:
-    """Gives what is to be told the size of every batch; None if stderr is no terminal.
+def showing_progress(name: str, count: Callable[[Stop], int]) -> Iterator[Callable[[int], None]]:
+    """Gives what is to be told the size of every batch.
 
     `count` runs beside the export and brings the time left once it is known; it is stopped when the export ends.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"), _Rate())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(name, total=None)
@@ -39,11 +36,8 @@ def showing_progress(name: str, count: Callable[[Stop], int] | None) -> Iterator
 
 
 @contextmanager
-def _counting(count: Callable[[Stop], int] | None, tell_total: Callable[[int], None]) -> Iterator[None]:
+def _counting(count: Callable[[Stop], int], tell_total: Callable[[int], None]) -> Iterator[None]:
     """Counts in a thread of its own. A count that fails costs the time left, nothing more."""
-    if count is None:
-        yield
-        return
     stop = Stop()
 
     def run() -> None:
