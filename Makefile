@@ -60,8 +60,12 @@ $(DONE)/venv:
 	@python3 -m venv --without-pip $(VENV)
 	@mkdir -p $(DONE) && touch $@
 
-$(DONE)/build $(DONE)/runtime $(DONE)/zig: $(DONE)/%: requirements/%.txt | $(DONE)/venv
+$(DONE)/build $(DONE)/runtime: $(DONE)/%: requirements/%.txt | $(DONE)/venv
 	@$(LOCKED) -r $<
+	@touch $@
+
+$(DONE)/zig: requirements/zig.txt | $(DONE)/venv
+	@$(LOCKED) -r $< || echo "No C compiler to be had: text formats will be slower."
 	@touch $@
 
 # These come as source archives in part, so the build tools come first.
