@@ -20,8 +20,10 @@ from offtake.source.arrow_types import CLOCK, INSTANT, unfit
 INSTANT_MAX, INSTANT_MIN = 2**63 - 1, -(2**63)
 DATE_MAX, DATE_MIN = 2**31 - 1, -(2**31)
 DAY_US = 86_400_000_000
+_CYCLE_US = 146_097 * DAY_US  # 400 years, after which days and weekdays repeat
+_YEAR_2000 = 10_957 * DAY_US
 
-_DATE = r"(?P<year>\d{4,6})-(?P<month>\d\d?)-(?P<day>\d\d?)"
+_DATE = r"(?P<year>\d{4,7})-(?P<month>\d\d?)-(?P<day>\d\d?)"
 _TIME = r"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6})\d*)?)?"
 _ZONE = r"(?: ?(?P<zone>[Zz]|[+-]\d\d(?::?\d\d(?::?\d\d)?)?))?"
 _INSTANT = re.compile(rf"{_DATE}(?:[ T]{_TIME}{_ZONE})?(?P<bc> BC)?", re.ASCII)
@@ -55,9 +57,10 @@ def local_to_instant(wall_us: int, zone: ZoneInfo) -> int:
     """
     if zone.key == "UTC":
         return wall_us
-    # Outside the years of `datetime` every zone has the offset of the nearest year.
-    near = min(max(wall_us, -62_135_510_400_000_000), 253_402_128_000_000_000)
-    wall = (_EPOCH + timedelta(microseconds=near)).replace(tzinfo=zone)
+    # Years that `datetime` does not have are read in one it has, whole cycles of the calendar away.
+    cycles = (wall_us - _YEAR_2000) // _CYCLE_US
+    cycles = cycles - 18 if cycles > 18 else min(cycles + 4, 0)
+    wall = (_EPOCH + timedelta(microseconds=wall_us - cycles * _CYCLE_US)).replace(tzinfo=zone)
     offsets = (wall.replace(fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     return wall_us - min(offsets) // timedelta(microseconds=1)
 
@@ -154,13 +157,14 @@ def cell_reader(wanted: pa.DataType, zone: ZoneInfo) -> Callable[[str], Any]:
         return partial(instant_cell, zone=zone)
     if pa.types.is_decimal(wanted):
         return decimal_cell
-    return {
+    readers: dict[pa.DataType, Callable[[str], Any]] = {
         pa.int64(): integer_cell,
         pa.float64(): float,
         pa.bool_(): boolean_cell,
         pa.date32(): date_cell,
         CLOCK: clock_cell,
-    }[wanted]
+    }
+    return readers[wanted]
 
 
 def texts_to_arrow(texts: pa.Array, wanted: pa.DataType, name: str, zone: ZoneInfo) -> pa.Array:

@@ -75,7 +75,8 @@ def _view(source: str, name: str, files: FileSet) -> str:
     nulls = ", ".join(_literal(text) for text in dict.fromkeys((files.null_text, "")))
     csv = f"nullstr = [{nulls}], allow_quoted_nulls = false, sample_size = {SNIFFED_ROWS}, union_by_name = true"
     path = _literal(str(Path(files.path).absolute()))
-    return f"CREATE VIEW {_quoted(name)} AS SELECT * FROM {reader.format(path=path, csv=csv)}"
+    files_as_table = reader.format(path=path, csv=csv)
+    return f"CREATE VIEW {_quoted(name)} AS SELECT * FROM {files_as_table}"  # noqa: S608  (quoted)
 
 
 class DuckdbSource:
@@ -86,7 +87,7 @@ class DuckdbSource:
         self._path = path
         self._views = views
         self._zone = ZoneInfo(spec.timezone)
-        self._dialect = PGDialect(paramstyle="qmark")
+        self._dialect: sa.Dialect = PGDialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
 
     @property
     def name(self) -> str:
@@ -241,7 +242,8 @@ class DuckdbSource:
 
     def _sql(self, statement: sa.Select[Any]) -> tuple[str, list[Any]]:
         compiled = statement.compile(dialect=self._dialect, compile_kwargs={"render_postcompile": True})
-        return str(compiled), [compiled.params[name] for name in compiled.positiontup or ()]
+        values = compiled.params  # built anew at every look
+        return str(compiled), [values[name] for name in compiled.positiontup or ()]
 
     def _translate(self, error: Exception, stop: Stop, is_late: bool) -> OfftakeError:
         """DuckDB's error as one of ours. Its message stays out: it holds SQL, values and file names."""
@@ -263,11 +265,9 @@ class DuckdbSource:
 
 
 def _fields(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[Field, ...]:
-    described = connection.execute(f'SELECT column_name, "null" FROM (DESCRIBE SELECT * FROM {relation})').fetchall()
-    types = connection.sql(f"SELECT * FROM {relation} LIMIT 0").types
-    return tuple(
-        field_of(name, type_, nullable=null != "NO") for (name, null), type_ in zip(described, types, strict=True)
-    )
+    """The columns of something that can stand behind FROM."""
+    rows = connection.sql(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608  (quoted, or the configuration's own)
+    return tuple(field_of(name, type_) for name, type_ in zip(rows.columns, rows.types, strict=True))
 
 
 def _numbered(statement: sa.Select[Any]) -> sa.Select[Any]:

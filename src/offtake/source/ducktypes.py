@@ -71,22 +71,28 @@ def is_naive(type_: DuckDBPyType) -> bool:
     return type_.id in _NAIVE
 
 
-def field_of(name: str, type_: DuckDBPyType, *, nullable: bool = True) -> Field:
+def field_of(name: str, type_: DuckDBPyType) -> Field:
     """The field that a column of this type is, structs and lists with all they hold."""
     kind, item = kind_of(type_), _item(type_)
     fields: tuple[Field, ...] = ()
     holder = item if item is not None and item.id == "struct" else type_
     if holder.id == "struct":
-        fields = tuple(field_of(key, child) for key, child in holder.children)
-    values = tuple(type_.children[0][1]) if type_.id == "enum" else ()
+        fields = tuple(field_of(key, child) for key, child in _members(holder))
+    labels = dict(type_.children)["values"] if type_.id == "enum" else ()
+    values = tuple(labels) if isinstance(labels, list) else ()
     items = None if item is None else kind_of(item)
     if items is FieldType.LIST:  # lists of lists have no field type: their inner lists arrive as JSON
         items = FieldType.JSON
-    return Field(name, kind, name, name, nullable=nullable, values=values, items=items, fields=fields)
+    return Field(name, kind, name, name, values=values, items=items, fields=fields)
+
+
+def _members(type_: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    """The named types inside a struct or list."""
+    return [(name, child) for name, child in type_.children if isinstance(child, DuckDBPyType)]
 
 
 def _item(type_: DuckDBPyType) -> DuckDBPyType | None:
-    return dict(type_.children)["child"] if type_.id in ("list", "array") else None
+    return _members(type_)[0][1] if type_.id in ("list", "array") else None
 
 
 def wanted_type(column: Column, type_: DuckDBPyType) -> pa.DataType:
@@ -94,7 +100,7 @@ def wanted_type(column: Column, type_: DuckDBPyType) -> pa.DataType:
     bound = None
     if type_.id == "decimal":
         sizes = dict(type_.children)
-        bound = (int(sizes["precision"]), int(sizes["scale"]))
+        bound = (int(str(sizes["precision"])), int(str(sizes["scale"])))
     elif type_.id == "ubigint" or type_.id in _WHOLE:
         bound = (_WHOLE.get(type_.id, 20), 0)
     return arrow_type(column.type, column.field.items, column.field.fields, bound)
@@ -115,7 +121,7 @@ def selected(value: Expr, type_: DuckDBPyType, wanted: FieldType) -> Expr:
 def _plain(type_: DuckDBPyType) -> str:
     """The nearest type, as SQL, that Arrow has: text for those it does not have."""
     if type_.id == "struct":
-        inner = ", ".join(f"{_quoted(name)} {_plain(child)}" for name, child in type_.children)
+        inner = ", ".join(f"{_quoted(name)} {_plain(child)}" for name, child in _members(type_))
         return f"STRUCT({inner})"
     item = _item(type_)
     if item is not None:

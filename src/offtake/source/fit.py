@@ -16,8 +16,9 @@ _WALL = pa.timestamp("us")
 def fit_column(array: pa.Array, kind: FieldType, wanted: pa.DataType, name: str, zone: ZoneInfo) -> pa.Array:
     """The array as the wanted type; a decimal without bound as its digits. SourceFailed naming the field."""
     if kind is FieldType.DECIMAL and pa.types.is_string(wanted):
-        texts = fit(array, wanted, name, zone)
-        return digits_to_arrow(texts, name)
+        # Arrow writes the shortest digits that give a double back.
+        is_double = pa.types.is_floating(array.type)
+        return digits_to_arrow(array.cast(wanted) if is_double else fit(array, wanted, name, zone), name)
     return fit(array, wanted, name, zone)
 
 
@@ -87,21 +88,21 @@ def _fit_timestamps(array: pa.Array, wanted: pa.DataType, zone: ZoneInfo) -> pa.
 
 
 def _only_bits(array: pa.Array) -> bool:
-    return pc.all(pc.is_in(array.drop_null(), pa.array([0, 1], array.type))).as_py() is not False
+    is_bit = pc.is_in(array.drop_null(), pa.array([0, 1]).cast(array.type))
+    return pc.all(is_bit).as_py() is not False
 
 
 def _is_exact(given: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether Arrow's safe cast between the two types keeps every value or raises."""
     types = pa.types
+    is_number = types.is_integer(wanted) or types.is_floating(wanted)
     if types.is_integer(given) or types.is_boolean(given):
-        return (types.is_primitive(wanted) and not types.is_temporal(wanted)) or types.is_string(wanted)
+        return bool(is_number or types.is_decimal(wanted) or types.is_boolean(wanted) or types.is_string(wanted))
     if types.is_decimal(given):
-        return (
-            types.is_decimal(wanted) or types.is_integer(wanted) or types.is_floating(wanted) or types.is_string(wanted)
-        )
+        return bool(is_number or types.is_decimal(wanted) or types.is_string(wanted))
     if types.is_floating(given):
-        return types.is_integer(wanted) or types.is_floating(wanted)
-    return (types.is_time(given) and wanted == CLOCK) or (types.is_date(given) and types.is_string(wanted))
+        return bool(is_number)
+    return bool((types.is_time(given) and wanted == CLOCK) or (types.is_date(given) and types.is_string(wanted)))
 
 
 def _fit_values(array: pa.Array, wanted: pa.DataType, name: str, zone: ZoneInfo) -> pa.Array:

@@ -38,7 +38,8 @@ def values_to_arrow(values: Sequence[Any], wanted: pa.DataType, name: str, zone:
 def _array(values: Sequence[Any], wanted: pa.DataType, zone: ZoneInfo) -> pa.Array:
     mask = pa.array([value is None for value in values], pa.bool_())
     if pa.types.is_list(wanted):
-        offsets, flat = [0], []
+        offsets = [0]
+        flat: list[Any] = []
         for value in values:
             if value is not None:
                 if not isinstance(value, list | tuple):

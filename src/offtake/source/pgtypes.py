@@ -57,7 +57,8 @@ _WHOLE = {"int2": (5, 0), "int4": (10, 0), "int8": (19, 0), "oid": (10, 0)}
 
 # Every pg_type a result may have, and its elements'. A domain arrives as its base type.
 CATALOGUE = """
-SELECT t.oid::int8, t.typname::text, t.typtype::text, t.typelem::int8, EXISTS (SELECT 1 FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid),
+SELECT t.oid::int8, t.typname::text, t.typtype::text, t.typelem::int8,
+       EXISTS (SELECT 1 FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid),
        ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
 FROM pg_catalog.pg_type t
 WHERE t.oid = ANY (%(oids)s) OR t.oid IN (SELECT a.typelem FROM pg_catalog.pg_type a WHERE a.oid = ANY (%(oids)s))

@@ -74,8 +74,8 @@ def _is_plain(given: pa.DataType, column: RowColumn) -> bool:
     if types.is_decimal(given):
         return column.kind in (FieldType.INTEGER, FieldType.NUMBER) or types.is_decimal(column.wanted)
     if types.is_floating(given):
-        return column.kind is FieldType.INTEGER
-    return types.is_timestamp(given) and column.wanted == INSTANT
+        return column.kind in (FieldType.INTEGER, FieldType.DECIMAL) and not types.is_decimal(column.wanted)
+    return bool(types.is_timestamp(given) and column.wanted == INSTANT)
 
 
 def _has_no_date(array: pa.Array, column: RowColumn) -> bool:
@@ -129,12 +129,18 @@ def _number(value: Any, column: RowColumn) -> Any:
             return float(value)
         case FieldType.BOOLEAN:
             return boolean_value(value)
-    number = decimal_cell(repr(value) if isinstance(value, float) else text_of(int(value) if value is True else value))
+    number = decimal_cell(_digits(value))
     if column.kind is FieldType.INTEGER:
         if number != int(number):
             raise ValueError("not a whole number")
         return int(number)
     return digits_cell(str(number)) if pa.types.is_string(column.wanted) else number
+
+
+def _digits(value: Any) -> str:
+    if isinstance(value, float) and not value.is_integer():
+        return repr(value)
+    return text_of(int(value) if isinstance(value, bool | float) else value)
 
 
 def boolean_value(value: Any) -> bool:

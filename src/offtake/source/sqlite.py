@@ -33,6 +33,10 @@ from offtake.source.rows_to_arrow import (
 )
 
 DIALECT = "sqlite"
+_TABLES = """
+SELECT name FROM sqlite_master
+WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY name
+"""
 _STEPS = 20_000  # of SQLite's virtual machine, between two looks at the clock
 
 # Declared types are free text. The first word found in one decides, as SQLite decides affinity (datatype3.html §3.1).
@@ -115,10 +119,7 @@ class SqliteSource:
     def tables(self) -> tuple[Table, ...]:
         """Every table and view of the file."""
         with self._snapshot(Stop()) as connection:
-            names = connection.execute(
-                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^'"
-                " ORDER BY name"
-            ).fetchall()
+            names = connection.execute(_TABLES).fetchall()
             return tuple(self._table(connection, name) for (name,) in names)
 
     def ping(self) -> None:
