@@ -1,6 +1,7 @@
 """Hypothesis strategies for whole row templates with the batches they render: every type, writer, escape and slice."""
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -39,14 +40,17 @@ DIGITS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९"
 LETTERS = st.sampled_from(
     [*"ab,;\t\r\n\"'\\=+-@<>&_ \0\x01\x1f\x7f09xXFf().eéß中😀\ufffe\uffff\ufffd＝＋－＠\u2028", "_x000D_"]
 )
-TEXTS = st.lists(LETTERS, max_size=12).map("".join) | st.text(max_size=8).map(
-    lambda text: text.encode("utf-8", "ignore").decode()
+# Long runs of one letter: only they come near the bounds the kernel computes.
+TEXTS = (
+    st.lists(LETTERS, max_size=12).map("".join)
+    | st.text(max_size=8).map(lambda text: text.encode("utf-8", "ignore").decode())
+    | st.builds(str.__mul__, LETTERS, st.integers(100, 1000))
 )
 MARKS = st.sampled_from(["", ".", ",", " ", "\u202f", "’", "٫", '"', "&"])
 FIXED = st.builds(Fixed, st.binary(max_size=5), st.none() | st.binary(max_size=3))
 NUMERALS = st.sampled_from(
     ["NaN", "Infinity", "-Infinity", "0", "-0", "007", ".5", "5.", "+1", "1e5", "1E-7", "-12.50", "1e400", "1e401", "x",
-     "", "1.2.3", "9" * 60, "0.000", "99.995", "-1e-400", "12e", "1e99999", "--inf", "1_0"]
+     "", "1.2.3", "9" * 60, "9" * 3000, "0.000", "99.995", "-1e-400", "12e", "1e99999", "--inf", "1_0"]
 ) | st.decimals(allow_nan=False, allow_infinity=False).map(str)  # fmt: skip
 
 
@@ -238,3 +242,26 @@ def oracle_bytes(drawn: Drawn) -> tuple[bytes, Tally]:
 def prepared(drawn: Drawn) -> list[Prepared]:
     """The columns of the template's cells."""
     return [prepare_any(drawn.batch.column(cell.column), cell.writer) for cell in drawn.template.cells]
+
+
+def worst_rows() -> Iterator[Drawn]:
+    """Rows that become as long as their kind can, for each escape: every letter escaped, every digit grouped."""
+    wide = NumberStyle("😀", "😀", 1, 1, ("😀" * 9, "😀" * 9), DIGITS[3], 4)
+    pattern = tuple(Step(part, 6, "😀" * 5) for part in Part if part not in (Part.ERA, Part.DAY_PERIOD, Part.ZONE))
+    moments = PatternWriter(pattern, zone_table("Europe/Amsterdam"), DIGITS[3])
+    kinds: list[tuple[list[object], pa.DataType, ColumnWriter]] = [
+        *(([letter * 3000], pa.string(), TextWriter()) for letter in '"\\&<_\x01\ufffe=a'),
+        (["_x0000_" * 3000], pa.string(), TextWriter()),
+        ([-(2**63)], pa.int64(), NumberWriter(wide)),
+        ([Decimal(-(10**38) + 1)], pa.decimal128(38, 0), NumberWriter(wide)),
+        ([Decimal("-1E-38")], pa.decimal128(38, 38), NumberWriter(wide)),
+        ([-1.7e308, 5e-324], pa.float64(), NumberWriter(wide)),
+        (["9" * 3000 + "e400", "-1e-400", "x" * 3000], pa.string(), NumberWriter(wide)),
+        ([-(2**62), -1], pa.timestamp("us", "UTC"), moments),
+        ([-(2**62), -1], pa.timestamp("us", "UTC"), SerialWriter(moments)),
+        ([True], pa.bool_(), BooleanWriter('"' * 999, "")),
+    ]
+    for values, type, writer in kinds:
+        batch = pa.RecordBatch.from_arrays([pa.array(values, type)], names=["a"])
+        for mode in Mode:
+            yield Drawn(RowTemplate((Cell(0, writer, escape=Escape(mode, guard=True)),)), batch, 0)

@@ -6,7 +6,7 @@ Buffers begin so small that each one allocated is exactly as large as the kernel
 import sys
 from pathlib import Path
 
-from drawn_rows import Drawn, drawn_rows, kernel_bytes, oracle_bytes
+from drawn_rows import Drawn, drawn_rows, kernel_bytes, oracle_bytes, worst_rows
 from hypothesis import HealthCheck, given, settings
 
 from offtake.encode import kernel
@@ -22,5 +22,7 @@ def rows_are_rendered(drawn: Drawn) -> None:
 
 
 assert LIBRARY is not None
+for worst in worst_rows():
+    assert kernel_bytes(worst, LIBRARY, chunk_bytes=1) == oracle_bytes(worst)
 rows_are_rendered()
 print("clean")

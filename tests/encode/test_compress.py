@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offtake.encode.compress import compress
-from offtake.errors import InvalidRequest
+from offtake.errors import InvalidFormat
 
 
 def chunks(*parts: bytes) -> Generator[bytes, None, None]:
@@ -49,6 +49,15 @@ def test_closing_early_closes_what_is_behind(compression: str) -> None:
 
 
 def test_an_unknown_compression_names_the_known_ones() -> None:
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidFormat) as caught:
         compress(chunks(), "rar")
     assert "gzip" in caught.value.hint
+
+
+def test_gzip_holds_no_time_and_small_is_smaller() -> None:
+    rows = [b"".join(b"%d,name %d,%d\n" % (row, row % 7, row * row) for row in range(20_000))]
+    fast = b"".join(compress(chunks(*rows), "gzip"))
+    small = b"".join(compress(chunks(*rows), "gzip", "small"))
+    assert fast[4:8] == small[4:8] == bytes(4)
+    assert gzip.decompress(small) == gzip.decompress(fast) == rows[0]
+    assert len(small) < len(fast)
