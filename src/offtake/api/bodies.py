@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
-from offtake.query.filters import parse_filter
+from offtake.service.wishes import parse_filter
 
 LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied

@@ -1,17 +1,13 @@
 """The same wish as `ExportBody`, written as a query string."""
 
-import json
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
 from offtake.api.bodies import parse_sort
-from offtake.errors import InvalidFilter, InvalidRequest
+from offtake.errors import InvalidRequest
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
-from offtake.model.filter import Filter
-from offtake.query.filters import parse_filter
-from offtake.query.minilang import parse_minilang
-from offtake.query.nearest import did_you_mean
+from offtake.service.wishes import did_you_mean, read_filter_text
 
 OPTION = "options."
 PARAMETERS = {
@@ -43,7 +39,7 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         dataset=dataset,
         format=given.get("format", "csv"),
         fields=tuple(FieldChoice(name.strip()) for name in fields.split(",")) if fields else None,
-        filter=_parse_filter(given["filter"]) if "filter" in given else None,
+        filter=read_filter_text(given["filter"]) if "filter" in given else None,
         sort=parse_sort([word.strip() for word in sort.split(",")]) if sort else None,
         q=given.get("q", ""),
         date_range=DateRange(start, end) if start or end else None,
@@ -63,15 +59,6 @@ def _check_names(query: QueryParams) -> None:
             raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint)
         if len(query.getlist(name)) > 1:
             raise InvalidRequest(f"The parameter {name!r} is given twice.", hint="Give it once.")
-
-
-def _parse_filter(text: str) -> Filter:
-    if not text.lstrip().startswith("{"):
-        return parse_minilang(text)
-    try:
-        return parse_filter(json.loads(text))
-    except (ValueError, RecursionError):
-        raise InvalidFilter("The filter starts like JSON and is none.", hint="Check its brackets and quotes.") from None
 
 
 def _parse_limit(text: str) -> int:
