@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from offtake.cli.commands import app
 
 OFFTAKE = (sys.executable, "-m", "offtake.cli")
 CONFIG = """\
@@ -70,6 +73,19 @@ def run(home: Path) -> Run:
 
     def run_offtake(*arguments: str, cwd: Path = home) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*OFFTAKE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, env=_plain())
+
+    return run_offtake
+
+
+@pytest.fixture
+def run_here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same in this process, which spares the start: for the many ways to be wrong."""
+    monkeypatch.chdir(home)
+
+    def run_offtake(*arguments: str) -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(app, arguments, prog_name="offtake")
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     return run_offtake
 

@@ -32,7 +32,7 @@ def test_check_finds_a_right_file_right(run: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_check_tells_every_difference(run: Run, home: Path) -> None:
+def test_check_tells_every_difference(run_here: Run, home: Path) -> None:
     (home / "offtake.yaml").write_text("""\
 sources:
   db: {url: "sqlite:///shop.db"}
@@ -50,7 +50,7 @@ datasets:
   misnamed: {source: db, table: order}
   unreachable: {source: gone, table: t}
 """)
-    done = run("check")
+    done = run_here("check")
     lines = done.stdout.splitlines()
     assert lines[:8] == [
         "source db: ok",
@@ -67,34 +67,34 @@ datasets:
     assert done.returncode == 1
 
 
-def test_init_refuses_to_overwrite(run: Run, home: Path) -> None:
+def test_init_refuses_to_overwrite(run_here: Run, home: Path) -> None:
     before = (home / "offtake.yaml").read_text()
-    assert run("init", "sqlite:///shop.db").returncode == 1
+    assert run_here("init", "sqlite:///shop.db").returncode == 1
     assert (home / "offtake.yaml").read_text() == before
 
 
-def test_init_says_what_a_url_is(run: Run) -> None:
-    done = run("init", "shop.db", "-o", "new.yaml")
+def test_init_says_what_a_url_is(run_here: Run) -> None:
+    done = run_here("init", "shop.db", "-o", "new.yaml")
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: This is not a database URL.")
 
 
-def test_init_leaves_no_file_if_the_database_is_not_there(run: Run, home: Path) -> None:
-    assert run("init", "sqlite:///gone/gone.db", "-o", "new.yaml").returncode == 1
+def test_init_leaves_no_file_if_the_database_is_not_there(run_here: Run, home: Path) -> None:
+    assert run_here("init", "sqlite:///gone/gone.db", "-o", "new.yaml").returncode == 1
     assert not (home / "new.yaml").exists()
 
 
-def test_only_its_owner_reads_what_init_wrote(run: Run, home: Path) -> None:
-    assert run("init", "sqlite:///shop.db", "-o", "new.yaml").returncode == 0
+def test_only_its_owner_reads_what_init_wrote(run_here: Run, home: Path) -> None:
+    assert run_here("init", "sqlite:///shop.db", "-o", "new.yaml").returncode == 0
     assert stat.S_IMODE((home / "new.yaml").stat().st_mode) == 0o600
 
 
-def test_init_for_another_folder_finds_the_database_from_there(run: Run, home: Path) -> None:
+def test_init_for_another_folder_finds_the_database_from_there(run_here: Run, home: Path) -> None:
     (home / "conf").mkdir()
-    assert run("init", "sqlite:///shop.db", "-o", "conf/o.yaml").returncode == 0
-    assert run("check", "-c", "conf/o.yaml").returncode == 0
+    assert run_here("init", "sqlite:///shop.db", "-o", "conf/o.yaml").returncode == 0
+    assert run_here("check", "-c", "conf/o.yaml").returncode == 0
 
 
-def test_check_accepts_what_init_wrote_for_odd_names(run: Run, home: Path) -> None:
+def test_check_accepts_what_init_wrote_for_odd_names(run_here: Run, home: Path) -> None:
     with sqlite3.connect(home / "odd.db") as db:
         db.execute(
             """CREATE TABLE "my orders: no" ("a b" TEXT, "no" INTEGER, "ä,{}" TEXT, "x=1" REAL, "${HOME}" TEXT)"""
@@ -102,8 +102,8 @@ def test_check_accepts_what_init_wrote_for_odd_names(run: Run, home: Path) -> No
         db.execute("""INSERT INTO "my orders: no" VALUES ('x', 1, 'y', 1.5, 'z')""")
         db.execute("CREATE TABLE nothing_in_it (organisation_id TEXT, uuid TEXT, weird)")
     db.close()
-    assert run("init", "sqlite:///odd.db", "-o", "odd.yaml").returncode == 0
-    done = run("check", "-c", "odd.yaml")
+    assert run_here("init", "sqlite:///odd.db", "-o", "odd.yaml").returncode == 0
+    done = run_here("check", "-c", "odd.yaml")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "dataset my_orders__no: ok" in done.stdout
     text = (home / "odd.yaml").read_text()
@@ -111,7 +111,7 @@ def test_check_accepts_what_init_wrote_for_odd_names(run: Run, home: Path) -> No
     assert "key: [uuid]  # guess" in text
 
 
-def test_check_accepts_what_init_wrote_for_postgresql(run: Run, home: Path, postgres: Postgres) -> None:
+def test_check_accepts_what_init_wrote_for_postgresql(run_here: Run, home: Path, postgres: Postgres) -> None:
     with postgres.database() as url, psycopg.connect(url) as connection:
         connection.execute("""
             CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -124,8 +124,8 @@ def test_check_accepts_what_init_wrote_for_postgresql(run: Run, home: Path, post
             CREATE VIEW priced AS SELECT id, price FROM items;
         """)
         connection.commit()
-        assert run("init", url, "-o", "pg.yaml").returncode == 0
-        done = run("check", "-c", "pg.yaml")
+        assert run_here("init", url, "-o", "pg.yaml").returncode == 0
+        done = run_here("check", "-c", "pg.yaml")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     text = (home / "pg.yaml").read_text()
     assert "key: [no, day]" in text.replace('"', "")

@@ -18,8 +18,8 @@ def test_a_file_is_written_and_nothing_said(run: Run, home: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "CSV", "tsv", "json", "ndjson", "parquet", "arrow", "csv.gz", "ndjson.zst"])
-def test_the_ending_names_the_format(run: Run, home: Path, ending: str) -> None:
-    assert run("export", "orders", "-o", f"out.{ending}", "--fields", "id", "--limit", "1").returncode == 0
+def test_the_ending_names_the_format(run_here: Run, home: Path, ending: str) -> None:
+    assert run_here("export", "orders", "-o", f"out.{ending}", "--fields", "id", "--limit", "1").returncode == 0
     content = (home / f"out.{ending}").read_bytes()
     beginnings = {
         "csv": b"id\n1\n",
@@ -36,8 +36,8 @@ def test_the_ending_names_the_format(run: Run, home: Path, ending: str) -> None:
     assert content.startswith(beginnings[ending.lower().partition(".")[0]])
 
 
-def test_format_wins_over_the_ending(run: Run, home: Path) -> None:
-    assert run("export", "orders", "-o", "out.txt.gz", "--format", "tsv").returncode == 0
+def test_format_wins_over_the_ending(run_here: Run, home: Path) -> None:
+    assert run_here("export", "orders", "-o", "out.txt.gz", "--format", "tsv").returncode == 0
     assert gzip.decompress((home / "out.txt.gz").read_bytes()).startswith(b"id\tstatus\ttotal\tday\n")
 
 
@@ -46,8 +46,8 @@ def test_a_dash_is_stdout(run: Run) -> None:
     assert done.stdout == "id,status\n12,paid\n11,\n"
 
 
-def test_files_of_a_glob_are_one_dataset(run: Run) -> None:
-    done = run("export", "cities", "-o", "-", "--sort=name")
+def test_files_of_a_glob_are_one_dataset(run_here: Run) -> None:
+    done = run_here("export", "cities", "-o", "-", "--sort=name")
     assert done.stdout == "name,people\nBerlin,3700000\nLima,10000000\nNowhere,\n"
 
 
@@ -62,13 +62,16 @@ def test_a_tenant_sees_its_rows_alone(run: Run) -> None:
     assert done.stdout == "id,tenant,phone\n6,acme,+4930000006\n4,acme,+4930000004\n2,acme,+4930000002\n"
 
 
-def test_all_tenants_crosses_the_wall(run: Run) -> None:
-    done = run("export", "customers", "-o", "-", "--all-tenants", "--fields", "id")
+def test_all_tenants_crosses_the_wall(run_here: Run) -> None:
+    done = run_here("export", "customers", "-o", "-", "--all-tenants", "--fields", "id")
     assert done.stdout.split() == ["id", "6", "5", "4", "3", "2", "1"]
 
 
-def test_a_tenant_changes_nothing_on_an_open_dataset(run: Run) -> None:
-    assert run("export", "orders", "-o", "-", "--tenant", "acme").stdout == run("export", "orders", "-o", "-").stdout
+def test_a_tenant_changes_nothing_on_an_open_dataset(run_here: Run) -> None:
+    assert (
+        run_here("export", "orders", "-o", "-", "--tenant", "acme").stdout
+        == run_here("export", "orders", "-o", "-").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,9 +96,9 @@ def test_a_tenant_changes_nothing_on_an_open_dataset(run: Run) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_was_typed_wrong_is_told(run: Run, home: Path, arguments: list[str], told: str) -> None:
+def test_what_was_typed_wrong_is_told(run_here: Run, home: Path, arguments: list[str], told: str) -> None:
     before = sorted(home.iterdir())
-    done = run("export", *arguments, "-o", "out.csv")
+    done = run_here("export", *arguments, "-o", "out.csv")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
     assert [path for path in sorted(home.iterdir()) if path not in before and path.name != ".offtake"] == []
 
@@ -116,8 +119,8 @@ def test_what_was_typed_wrong_is_told(run: Run, home: Path, arguments: list[str]
         ["--nope"],
     ],
 )
-def test_a_wrong_option_is_wrong_usage(run: Run, home: Path, arguments: list[str]) -> None:
-    done = run("export", "orders", "-o", "out.csv", *arguments)
+def test_a_wrong_option_is_wrong_usage(run_here: Run, home: Path, arguments: list[str]) -> None:
+    done = run_here("export", "orders", "-o", "out.csv", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     assert done.stderr
@@ -133,31 +136,31 @@ def test_a_failure_leaves_no_file(run: Run, home: Path) -> None:
     assert not list(home.glob("*out.csv*")) + list(home.glob(".out.csv*"))
 
 
-def test_a_failure_leaves_the_file_of_last_time(run: Run, home: Path) -> None:
+def test_a_failure_leaves_the_file_of_last_time(run_here: Run, home: Path) -> None:
     (home / "out.csv").write_text("last time")
     (home / "shop.db").unlink()
-    assert run("export", "orders", "-o", "out.csv").returncode == 1
+    assert run_here("export", "orders", "-o", "out.csv").returncode == 1
     assert (home / "out.csv").read_text() == "last time"
 
 
-def test_a_folder_that_is_not_there_is_told(run: Run) -> None:
-    done = run("export", "orders", "-o", "nowhere/out.csv")
+def test_a_folder_that_is_not_there_is_told(run_here: Run) -> None:
+    done = run_here("export", "orders", "-o", "nowhere/out.csv")
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot use nowhere/.out.csv")
 
 
-def test_a_folder_is_no_file(run: Run, home: Path) -> None:
+def test_a_folder_is_no_file(run_here: Run, home: Path) -> None:
     (home / "out.csv").mkdir()
-    done = run("export", "orders", "-o", "out.csv")
+    done = run_here("export", "orders", "-o", "out.csv")
     assert (done.returncode, done.stderr) == (
         2,
         "error: out.csv is a folder.\nhint: Name a file, such as -o out.csv.\n",
     )
 
 
-def test_a_wrong_config_is_told_line_by_line(run: Run, home: Path) -> None:
+def test_a_wrong_config_is_told_line_by_line(run_here: Run, home: Path) -> None:
     (home / "offtake.yaml").write_text("sources: {db: {url: 'sqlite:///x'}}\ndatasets:\n  a: {sorce: db, table: 1}\n")
-    done = run("export", "orders", "-o", "out.csv")
+    done = run_here("export", "orders", "-o", "out.csv")
     assert done.returncode == 1
     assert done.stderr == (
         "error: offtake.yaml:3: dataset 'a' needs 'source'\n"

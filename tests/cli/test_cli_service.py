@@ -46,8 +46,8 @@ def secret(home: Path) -> Path:
     return home
 
 
-def test_serve_refuses_without_a_secret(run: Run) -> None:
-    done = run("serve", "--port", "0")
+def test_serve_refuses_without_a_secret(run_here: Run) -> None:
+    done = run_here("serve", "--port", "0")
     assert done.returncode == 1
     assert "names no secret" in done.stderr
 
@@ -60,11 +60,11 @@ def test_serve_answers_and_ends_on_a_signal(secret: Path, number: signal.Signals
         assert process.wait(timeout=20) in (0, 128 + number, -number)
 
 
-def test_a_taken_port_is_told(run: Run, secret: Path) -> None:
+def test_a_taken_port_is_told(run_here: Run, secret: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = run("serve", "--port", str(taken.getsockname()[1]))
+        done = run_here("serve", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 1
     assert done.stderr.startswith("error: Cannot listen on 127.0.0.1:")
 
@@ -86,9 +86,9 @@ def test_a_key_works_until_it_is_revoked(run: Run, secret: Path) -> None:
         assert status(new) == 401
 
 
-def test_the_list_of_keys_shows_no_secret(run: Run) -> None:
-    key = run("keys", "create", "--tenant", "acme", "--role", "clerk", "--expires", "2999-01-01").stdout.strip()
-    listed = run("keys", "list").stdout
+def test_the_list_of_keys_shows_no_secret(run_here: Run) -> None:
+    key = run_here("keys", "create", "--tenant", "acme", "--role", "clerk", "--expires", "2999-01-01").stdout.strip()
+    listed = run_here("keys", "list").stdout
     assert key not in listed
     assert re.search(r"^[0-9a-f-]{36}  ofk_.{6}…  acme +role clerk +until 2999-01-01T00:00:00Z  never$", listed, re.M)
 
@@ -107,8 +107,8 @@ def test_the_list_of_keys_shows_no_secret(run: Run) -> None:
         (["rotate", "nope"], "error: There is no such key."),
     ],
 )
-def test_a_wrong_key_command_is_told(run: Run, arguments: list[str], told: str) -> None:
-    done = run("keys", *arguments)
+def test_a_wrong_key_command_is_told(run_here: Run, arguments: list[str], told: str) -> None:
+    done = run_here("keys", *arguments)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, told)
 
 
@@ -124,12 +124,12 @@ def test_version_is_ours(run: Run) -> None:
     assert run("--version").stdout == f"offtake {__version__}\n"
 
 
-def test_schema_is_json(run: Run) -> None:
-    assert json.loads(run("schema").stdout)["title"] == "offtake.yaml"
+def test_schema_is_json(run_here: Run) -> None:
+    assert json.loads(run_here("schema").stdout)["title"] == "offtake.yaml"
 
 
-def test_datasets_asks_no_database(run: Run, home: Path) -> None:
+def test_datasets_asks_no_database(run_here: Run, home: Path) -> None:
     (home / "shop.db").unlink()
-    done = run("datasets")
+    done = run_here("datasets")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "orders", "customers", "cities"]
