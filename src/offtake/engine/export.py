@@ -59,7 +59,7 @@ def export_chunks(
         rows = expand(ahead, plan.expansion) if plan.expansion else ahead
         rows = replace(rows, batches=_prime(rows, _counters(on_rows, account)))
         with closing(format.encode(rows, options or format.options())) as encoded:
-            chunks = compress(encoded, compression)
+            chunks = compress(encoded, compression, getattr(options, "deflate", "fast"))
             yield from chunks if account is None else _keep(chunks, rows, account)
 
 
