@@ -85,7 +85,7 @@ def test_every_type_null_empty_and_extreme_arrives_whole(source: Source) -> None
 def test_the_schema_is_what_row_streams_promise(source: Source) -> None:
     with reading(source, plan_of(), Stop()) as stream:
         types = {field.name: str(field.type) for field in stream.schema}
-    assert types.pop("amount") in ("decimal128(20, 2)", "string")
+    assert types.pop("amount") in ("decimal128(20, 2)", "decimal128(21, 2)", "string")
     assert types == {
         "id": "int64",
         "label": "string",

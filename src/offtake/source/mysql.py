@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import BIGINT, BIT, TINYINT
+from sqlalchemy.dialects.mysql import BIGINT, BIT, TINYINT, YEAR
 
 from offtake.model.dataset import FieldType
 from offtake.model.ports import SourceSpec
@@ -62,6 +62,8 @@ def kind_of_type(type_: sa.types.TypeEngine[Any]) -> FieldType | None:
         return FieldType.BOOLEAN
     if isinstance(type_, BIT):
         return FieldType.BOOLEAN if type_.length in (None, 1) else FieldType.STRING
+    if isinstance(type_, YEAR):
+        return FieldType.INTEGER
     if isinstance(type_, BIGINT) and type_.unsigned:
         return FieldType.DECIMAL
     return None
@@ -81,8 +83,9 @@ def is_naive(description: Sequence[Any]) -> bool:
 
 
 def bound(description: Sequence[Any]) -> tuple[int, int] | None:
-    """Precision and scale of a DECIMAL in a result; its length counts a sign and a point too."""
+    """Precision and scale that hold a DECIMAL of a result. Its length counts a point too, and a sign if it has one:
+    nobody says whether, so a signed one gets a digit more than it needs."""
     _, code, _, length, _, scale, *_ = description
     if _KINDS.get(code) is not FieldType.DECIMAL:
         return None
-    return length - (1 if scale else 0) - 1, scale
+    return length - (1 if scale else 0), scale

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -79,10 +79,20 @@ def text_of(value: Any) -> str:
             return value.hex()
         case date() | datetime() | time():
             return value.isoformat()
+        case timedelta():
+            return _duration(value)
         case dict() | list() | tuple():
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_json_leaf)
         case _:
             return str(value)
+
+
+def _duration(value: timedelta) -> str:
+    """`[-]HH:MM:SS[.ffffff]`, as MySQL writes a TIME, whose hours may be more than a day's."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    seconds = value.days * 86_400 + value.seconds
+    fraction = f".{value.microseconds:06d}" if value.microseconds else ""
+    return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
 
 
 def _json_leaf(value: Any) -> Any:

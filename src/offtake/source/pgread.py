@@ -14,6 +14,7 @@ from offtake.model.ports import Stop
 from offtake.source.copycsv import copy_blocks
 
 BLOCKS_AHEAD = 2
+CANCEL_AGAIN_S = 0.1
 CANCEL_S = 5.0
 
 
@@ -32,13 +33,18 @@ def cancel(connection: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def cancelled_by(stop: Stop, connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """Cancel what the connection runs inside the block once somebody asks to stop; never what it runs afterwards."""
-    inside, is_inside = threading.Lock(), [True]
+    """Cancel what the connection runs inside the block once somebody asks to stop; never what it runs afterwards.
+
+    One cancel is not enough: it is lost if it comes between two statements.
+    """
+    inside, ended = threading.Lock(), threading.Event()
 
     def act() -> None:
-        with inside:
-            if is_inside:
-                cancel(connection)
+        while not ended.is_set():
+            with inside:
+                if not ended.is_set():
+                    cancel(connection)
+            ended.wait(CANCEL_AGAIN_S)
 
     detach = stop.attach(act)
     try:
@@ -46,7 +52,7 @@ def cancelled_by(stop: Stop, connection: psycopg.Connection[Any]) -> Iterator[No
     finally:
         detach()
         with inside:
-            is_inside.clear()
+            ended.set()
 
 
 class CopyReader:
