@@ -25,7 +25,7 @@ def test_every_example_of_the_api_page_runs(tmp_path: Path, script: str) -> None
     with serve(runtime) as site:
         environ = {**os.environ, "URL": site.url, "KEY": make_key(runtime)}
         done = subprocess.run(["sh", "-ec", script], env=environ, cwd=tmp_path, capture_output=True, text=True)
-        logged = [json.loads(line) for line in site.log.getvalue().splitlines()]
+    logged = [json.loads(line) for line in site.log.getvalue().splitlines()]
     assert done.returncode == 0, done.stderr
     assert {line["status"] for line in logged} == {200}
 
