@@ -47,7 +47,7 @@ def secret(home: Path) -> Path:
 
 
 def test_serve_refuses_without_a_secret(run_here: Run) -> None:
-    done = run_here("serve", "--port", "0")
+    done = run_here("serve")
     assert done.returncode == 1
     assert "names no secret" in done.stderr
 
@@ -57,7 +57,7 @@ def test_serve_answers_and_ends_on_a_signal(secret: Path, number: signal.Signals
     with serving(secret, "serve") as (process, url):
         assert httpx2.get(f"{url}/healthz").status_code == 200
         process.send_signal(number)
-        assert process.wait(timeout=20) in (0, 128 + number, -number)
+        assert process.wait(timeout=20) == 0
 
 
 def test_a_taken_port_is_told(run_here: Run, secret: Path) -> None:

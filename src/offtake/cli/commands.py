@@ -109,7 +109,7 @@ def schema() -> None:
 def serve(
     config: Config = DEFAULT_CONFIG,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
     """Serve the API; `ready` is printed once it listens."""
     with telling_failures():

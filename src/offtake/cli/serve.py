@@ -1,5 +1,6 @@
 """`offtake serve` and `offtake demo`: the HTTP service in this process, until a signal ends it."""
 
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,9 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
         options = uvicorn.Config(
             create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
         )
+        # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         _Server(options, on_ready).run(sockets=[listener])
     finally:
         close_runtime(runtime)
