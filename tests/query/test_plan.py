@@ -132,6 +132,7 @@ def test_a_principal_without_the_datasets_scope_gets_nothing() -> None:
 
 def test_a_tenant_is_confined_and_only_no_tenant_crosses() -> None:
     assert plan().confinement == Confinement("tenant", "acme")
+    assert plan(replace(READER, tenant_uuid="6f1f")).confinement == Confinement("tenant", "acme", "6f1f")
     assert plan(replace(READER, tenant="")).confinement == Confinement("tenant", "")
     assert plan(replace(READER, tenant=None)).confinement is None
     assert plan(dataset=replace(CONTACTS, tenant_column="")).confinement is None

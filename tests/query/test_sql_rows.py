@@ -1,5 +1,6 @@
 """The selects on real databases: a filter lets through the rows that it lets through in plain Python."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -81,6 +82,16 @@ def test_a_tenant_sees_its_own_rows_alone(read: Read) -> None:
         own = {row["id"] for row in PEOPLE if row["tenant"] == tenant}
         assert found(read, everything, Principal("p", tenant)) == own
         assert found(read, Not(everything), Principal("p", tenant)) == set()
+
+
+def test_a_tenant_may_be_written_by_its_uuid(read: Read) -> None:
+    for number, uid in enumerate(rows.UIDS):
+        principal = Principal("p", f"tenant {number}", tenant_uuid=uid)
+        own = {row["id"] for row in PEOPLE if row["uid"] == uid}
+        for shown in (rows.FIELDS, tuple(field for field in rows.FIELDS if field.name != "uid")):
+            table = replace(rows.TABLE, tenant_column="uid", fields=shown)
+            request = ExportRequest("people", fields=(FieldChoice("id"),))
+            assert {row[0] for row in read(plan_export(table, request, principal, NOW))} == own
 
 
 def test_search_finds_part_of_any_text(read: Read) -> None:

@@ -27,12 +27,16 @@ class Tenant:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, in one tenant. `tenant` None crosses tenants and exists only on the command line."""
+    """Who asks, in one tenant. `tenant` None crosses tenants and exists only on the command line.
+
+    `tenant_uuid` is the same tenant as databases may write it; empty = only by its name.
+    """
 
     id: str
     tenant: str | None
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    tenant_uuid: str = ""
 
     def holds(self, scope: str) -> bool:
         """Whether this principal has the scope; scopes a deployment invents itself are plain text."""

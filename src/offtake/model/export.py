@@ -96,10 +96,11 @@ class Reader:
 
 @dataclass(frozen=True)
 class Confinement:
-    """The wall of a tenant: every row read has this value in this column."""
+    """The wall of a tenant: every row read has its name, or its uuid if one is given, in this column."""
 
     column: str
     tenant: str
+    uuid: str = ""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def _mask(field: Field, principal: Principal) -> Mask | None:
 def _confinement(dataset: Dataset, principal: Principal) -> Confinement | None:
     if not dataset.tenant_column or principal.tenant is None:
         return None
-    return Confinement(dataset.tenant_column, principal.tenant)
+    return Confinement(dataset.tenant_column, principal.tenant, principal.tenant_uuid)
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,10 @@ def _conditions(plan: Plan, reading: Reading) -> Iterator[Expr]:
     if wall is not None:
         column = reading.table.c[wall.column]
         is_uuid = any(field.column == wall.column and field.type is FieldType.UUID for field in plan.dataset.fields)
-        same = same_uuid if is_uuid else reading.flavour.same_text
-        yield same(column, [wall.tenant])
+        if is_uuid:
+            yield same_uuid(column, [wall.uuid or wall.tenant])
+        else:
+            yield reading.flavour.same_text(column, [wall.tenant, *([wall.uuid] if wall.uuid else [])])
     if plan.where is not None:
         yield predicate(plan.where, reading)
 

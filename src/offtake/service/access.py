@@ -46,7 +46,7 @@ def authenticate(runtime: Runtime, secret: str) -> Principal:
     if key.expires_at is not None and key.expires_at <= now:
         raise Unauthenticated("This key has expired.", hint="Ask for a new key.")
     table.touch_key(runtime.appdb, key, now)
-    return Principal(key.id, key.tenant, _all_scopes(runtime, key), key.roles)
+    return Principal(key.id, key.tenant, _all_scopes(runtime, key), key.roles, runtime.tenants[key.tenant].uuid)
 
 
 def local_principal(runtime: Runtime, tenant: str | None) -> Principal:
@@ -56,7 +56,8 @@ def local_principal(runtime: Runtime, tenant: str | None) -> Principal:
     """
     if tenant is not None:
         _check_known("tenant", {"/tenant": tenant}, runtime.tenants)
-    return Principal(LOCAL, tenant, known_scopes(runtime))
+    uuid = "" if tenant is None else runtime.tenants[tenant].uuid
+    return Principal(LOCAL, tenant, known_scopes(runtime), tenant_uuid=uuid)
 
 
 def known_scopes(runtime: Runtime) -> frozenset[str]:
