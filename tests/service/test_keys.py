@@ -32,6 +32,7 @@ from offtake.service.access import (
     rotate_key,
 )
 from offtake.service.runtime import Runtime
+from servers import Postgres
 from sites import NOW, make_runtime
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -167,6 +168,15 @@ def test_another_tenants_keys_do_not_exist(runtime: Runtime) -> None:
     for call in (revoke_key, rotate_key):
         with pytest.raises(NotFound):
             call(runtime, boss, key.id)
+
+
+@pytest.mark.parametrize("key_id", ["", "x", "\0", "\ud800", "' OR 1=1", "0" * 5000])
+def test_what_is_no_id_is_no_key_on_postgresql_either(postgres: Postgres, tmp_path: Path, key_id: str) -> None:
+    with postgres.database() as url:
+        runtime = make_runtime(tmp_path, {}, database=url)
+        with pytest.raises(NotFound):
+            revoke_key(runtime, admin(runtime), key_id)
+        runtime.appdb.close()
 
 
 def test_the_command_line_may_do_everything_in_every_tenant(runtime: Runtime) -> None:

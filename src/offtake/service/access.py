@@ -19,6 +19,7 @@ LOCAL = "local"  # the principal of the command line; key ids are UUIDs, so it i
 MARK = "ofk_"
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_CHARS, CHECK_CHARS, SHOWN_CHARS = 30, 6, 10
+KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SECRET = re.compile(rf"{MARK}[0-9A-Za-z]{{{RANDOM_CHARS + CHECK_CHARS}}}")
 
 
@@ -135,7 +136,8 @@ def rotate_key(runtime: Runtime, principal: Principal, key_id: str) -> tuple[Key
 
 def _own_key(runtime: Runtime, principal: Principal, key_id: str) -> Key:
     require(principal, Scope.KEYS_ADMIN)
-    key = table.find_key(runtime.appdb, key_id)
+    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
+    key = table.find_key(runtime.appdb, key_id) if KEY_ID.fullmatch(key_id) else None
     if key is None or principal.tenant not in (None, key.tenant):
         raise NotFound("There is no such key.", hint="List the keys to see their ids.")
     return key

@@ -7,13 +7,16 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from offtake.encode import parse_options
-from offtake.engine.export import export_chunks
+from offtake.engine.export import Account, export_chunks
+from offtake.engine.manifest import manifest_of
 from offtake.errors import Cancelled, InvalidFormat, SourceTimeout
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
+from offtake.model.job import Manifest
 from offtake.model.ports import Chunks, Format, Stop
 from offtake.query.nearest import did_you_mean
 from offtake.service.access import LOCAL
@@ -26,11 +29,15 @@ LONGEST_NAME = 200  # bytes; file systems take 255, and browsers add " (1)" and 
 
 @dataclass(frozen=True)
 class Download:
-    """A file about to stream. Nothing was read yet: the first chunk pulled starts it, closing `chunks` ends it."""
+    """A file about to stream. Nothing was read yet: the first chunk pulled starts it, closing `chunks` ends it.
+
+    `manifest`, if one was asked for, gives the manifest under a file's name once the chunks have ended.
+    """
 
     filename: str
     media_type: str
     chunks: Chunks
+    manifest: Callable[[str], Manifest] | None = None
 
 
 def open_download(
@@ -40,6 +47,7 @@ def open_download(
     *,
     stop: Stop | None = None,
     on_rows: Callable[[int], None] | None = None,
+    with_manifest: bool = False,
 ) -> Download:
     """The file this request asks for. `on_rows` is told the size of every batch; setting `stop` ends the read.
 
@@ -52,14 +60,27 @@ def open_download(
     options = parse_options(format, request.options)
     filename = _filename(runtime, request, plan, format.extension) + suffix
     stop = stop or Stop()
+    account = Account() if with_manifest else None
 
     def start(on_batch: Callable[[int], None] | None) -> Chunks:
         return export_chunks(
-            source, plan, format, options, compression=request.compression, stop=stop, on_rows=on_batch
+            source,
+            plan,
+            format,
+            options,
+            compression=request.compression,
+            stop=stop,
+            on_rows=on_batch,
+            account=account,
         )
 
     chunks = start(on_rows) if principal.id == LOCAL else _limited(runtime, principal, stop, start, on_rows)
-    return Download(filename, media_type or _media_type(format, options), chunks)
+    manifest = partial(_manifest, account, plan, format, options, request.compression) if account else None
+    return Download(filename, media_type or _media_type(format, options), chunks, manifest)
+
+
+def _manifest(account: Account, plan: Plan, format: Format, options: Any, compression: str, file: str) -> Manifest:
+    return manifest_of(account, plan, format, options, file=file, compression=compression)
 
 
 def find_format(runtime: Runtime, name: str) -> Format:
