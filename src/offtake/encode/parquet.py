@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from offtake.encode.columnar import Sink, finite_batch, labelled_schema
 from offtake.model.ports import Chunks, Format, RowStream
 
-# A row group is held in memory until it is whole.
+# A row group is held in memory until it has about so much.
 GROUP_ROWS = 128 * 1024
 GROUP_BYTES = 32 * 1024 * 1024
 
@@ -25,7 +25,8 @@ def encode_parquet(stream: RowStream, _options: ParquetOptions) -> Chunks:
     schema, sink = labelled_schema(stream), Sink()
     with closing(stream), pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for group in _groups(stream, schema):
-            writer.write_table(pa.Table.from_batches(group, schema), row_group_size=GROUP_ROWS)
+            table = pa.Table.from_batches(group, schema)
+            writer.write_table(table, row_group_size=max(table.num_rows, 1))
             yield sink.take()
     yield sink.take()
 
@@ -35,10 +36,12 @@ PARQUET = Format("parquet", "application/vnd.apache.parquet", "parquet", Parquet
 
 def _groups(stream: RowStream, schema: pa.Schema) -> Iterator[list[pa.RecordBatch]]:
     group: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in stream:
         group.append(finite_batch(batch, schema))
-        if sum(b.num_rows for b in group) >= GROUP_ROWS or sum(b.nbytes for b in group) >= GROUP_BYTES:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield group
-            group = []
+            group, rows, size = [], 0, 0
     if group:
         yield group
