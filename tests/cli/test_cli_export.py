@@ -1,6 +1,8 @@
 """`offtake export`, run as people run it."""
 
 import gzip
+import hashlib
+import json
 from pathlib import Path
 
 import duckdb
@@ -177,3 +179,30 @@ def test_no_config_says_how_to_get_one(run: Run, tmp_path_factory: pytest.TempPa
         "error: There is no offtake.yaml.\n"
         "hint: Write one with `offtake init DATABASE_URL`, or name it with --config.\n",
     )
+
+
+def test_a_manifest_stands_beside_the_file(run_here: Run, home: Path) -> None:
+    assert run_here("export", "orders", "-o", "out.ndjson.gz", "--manifest", "--limit", "5").returncode == 0
+    manifest = json.loads((home / "out.ndjson.gz.manifest.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256((home / "out.ndjson.gz").read_bytes()).hexdigest()
+    assert (manifest["file"], manifest["rows"], manifest["compression"]) == ("out.ndjson.gz", 5, "gzip")
+
+
+def test_stdout_has_nothing_beside_it(run_here: Run) -> None:
+    done = run_here("export", "orders", "-o", "-", "--manifest")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_without_its_manifest_a_file_does_not_stay(run_here: Run, home: Path) -> None:
+    (home / "out.csv.manifest.json").mkdir()
+    assert run_here("export", "orders", "-o", "out.csv", "--manifest").returncode == 1
+    assert not (home / "out.csv").exists()
+
+
+def test_verify_tells_a_changed_file(run_here: Run, home: Path) -> None:
+    run_here("export", "orders", "-o", "out.csv", "--manifest")
+    assert run_here("verify", "out.csv").stdout.startswith("out.csv: ok, 12 rows of orders as of 20")
+    content = (home / "out.csv").read_bytes()
+    (home / "out.csv").write_bytes(content.replace(b"paid", b"open"))
+    done = run_here("verify", "out.csv")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "error: out.csv was changed since it was written.")

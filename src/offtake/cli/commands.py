@@ -51,6 +51,7 @@ def export(
     all_tenants: Annotated[bool, typer.Option("--all-tenants", help="The rows of every tenant.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most this many rows.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the format.")] = None,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Write FILE.manifest.json beside it.")] = False,
 ) -> None:
     """Write a dataset to a file. No server is needed; a failure leaves no file."""
     with telling_failures():
@@ -59,9 +60,19 @@ def export(
         run_export(
             ExportArguments(
                 dataset, output, config, format, fields, filter, sort, start, end, locale, timezone, tenant,
-                all_tenants, limit, tuple(option or ()),
+                all_tenants, limit, tuple(option or ()), manifest,
             )
         )  # fmt: skip
+
+
+@app.command()
+def verify(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Check that a file is still what its manifest says."""
+    with telling_failures():
+        from offtake.engine.manifest import verify_file
+
+        manifest = verify_file(file)
+        typer.echo(f"{file}: ok, {manifest['rows']} rows of {manifest['dataset']} as of {manifest['snapshot_at']}")
 
 
 @app.command()

@@ -12,8 +12,10 @@ from offtake.cli.arguments import choose_format, read_fields, read_filter, read_
 from offtake.cli.failure import wrong_usage
 from offtake.cli.signals import run_stoppable
 from offtake.engine.export import write_file
+from offtake.engine.manifest import write_manifest
 from offtake.model.access import Principal
 from offtake.model.export import DateRange, ExportRequest
+from offtake.model.job import Manifest
 from offtake.model.ports import Chunks, Stop
 from offtake.service.access import local_principal
 from offtake.service.datasets import count_rows, find_dataset
@@ -41,6 +43,7 @@ class ExportArguments:
     all_tenants: bool = False
     limit: int | None = None
     options: tuple[str, ...] = ()
+    manifest: bool = False
 
 
 def run_export(arguments: ExportArguments) -> None:
@@ -56,7 +59,7 @@ def run_export(arguments: ExportArguments) -> None:
         principal = _principal(runtime, arguments)
         count = partial(_count, runtime, principal, request)
         with _progress(arguments.dataset, count) as on_rows:
-            run_stoppable(lambda stop: _write(runtime, principal, request, arguments.output, stop, on_rows))
+            run_stoppable(lambda stop: _write(runtime, principal, request, arguments, stop, on_rows))
     finally:
         close_runtime(runtime)
 
@@ -73,15 +76,27 @@ def _write(
     runtime: Runtime,
     principal: Principal,
     request: ExportRequest,
-    output: str,
+    arguments: ExportArguments,
     stop: Stop,
     on_rows: Callable[[int], None] | None,
 ) -> None:
-    download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows)
-    if output == "-":
+    download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows, with_manifest=arguments.manifest)
+    if arguments.output == "-":
         _write_stdout(download.chunks)
-    else:
-        write_file(download.chunks, Path(output))
+        return
+    path = Path(arguments.output)
+    write_file(download.chunks, path)
+    if download.manifest:
+        _write_beside(download.manifest, path)
+
+
+def _write_beside(manifest: Callable[[str], Manifest], path: Path) -> None:
+    """The manifest beside its file; without one, the file goes too, so that a failure leaves nothing."""
+    try:
+        write_manifest(manifest(path.name), path.parent)
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def _write_stdout(chunks: Chunks) -> None:
@@ -94,6 +109,8 @@ def _write_stdout(chunks: Chunks) -> None:
 def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
     if arguments.output != "-" and Path(arguments.output).is_dir():
         wrong_usage(f"{arguments.output} is a folder.", "Name a file, such as -o out.csv.")
+    if arguments.output == "-" and arguments.manifest:
+        wrong_usage("--manifest needs a file to stand beside.", "Name one with -o.")
     format, compression = choose_format(arguments.format, arguments.output, runtime.formats)
     has_dates = arguments.start is not None or arguments.end is not None
     return ExportRequest(
