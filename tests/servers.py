@@ -122,7 +122,7 @@ def find_mariadbd() -> str | None:
 
 @contextmanager
 def run_mariadb(binary: str) -> Iterator[str]:
-    """The URL of a database `test` on a MariaDB of its own for as long as the block runs."""
+    """The URL of a database `shop` on a MariaDB of its own for as long as the block runs."""
     import pymysql
 
     home = Path(tempfile.mkdtemp(prefix="offtake-maria-"))
@@ -162,11 +162,11 @@ def run_mariadb(binary: str) -> Iterator[str]:
 
     def create() -> None:
         with pymysql.connect(host="127.0.0.1", port=port, user="root") as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE DATABASE IF NOT EXISTS test")
+            cursor.execute("CREATE DATABASE IF NOT EXISTS shop")
 
     try:
         _wait(create, child, log)
-        yield f"mysql+pymysql://root@127.0.0.1:{port}/test?charset=utf8mb4"
+        yield f"mysql+pymysql://root@127.0.0.1:{port}/shop?charset=utf8mb4"
     finally:
         _end(child, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)

@@ -172,7 +172,7 @@ def test_a_table_that_is_not_there_cannot_be_described(source: Source) -> None:
 
 
 def test_tables_lists_the_table_with_its_key(source: Source) -> None:
-    (table,) = (table for table in source.tables() if table.name == "sample")
+    (table,) = (table for table in source.tables() if table.name in ("sample", "public.sample"))
     assert table.key == ("id",)
     assert [field.name for field in table.fields] == list(KINDS)
 
@@ -269,3 +269,10 @@ def test_a_driver_that_is_not_installed_is_named() -> None:
         open_source(SourceSpec("db", "oracle+oracledb://u:hush@host/db"))
     assert "oracledb is not installed" in refused.value.detail
     assert "hush" not in refused.value.detail + refused.value.hint
+
+
+def test_two_reads_at_once_do_not_disturb_each_other(source: Source) -> None:
+    with reading(source, plan_of(DATASET, "id"), Stop()) as first, reading(source, plan_of(), Stop()) as second:
+        assert rows_of(second) == ROWS
+        assert source.count(plan_of(), Stop()) == 4
+        assert len(rows_of(first)) == 4

@@ -255,7 +255,7 @@ class DatabaseSource:
         if self._is_mysql and number in mysql.TIMED_OUT:
             return SourceTimeout(
                 f"The source {self.name} cancelled the query after at most {self._spec.statement_timeout_s:g} s.",
-                hint="Ask for less, or raise timeouts.statement.",
+                hint="Ask for less, or raise timeouts.statement_s.",
             )
         if (isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated) or (
             self._is_mysql and number in mysql.CONNECTION_LOST

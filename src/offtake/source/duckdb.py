@@ -187,10 +187,14 @@ class DuckdbSource:
 
     @contextmanager
     def _connect(self, dataset: Dataset | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(self._path or ":memory:", read_only=self._path is not None) as connection:
+        # A file is attached to a database in memory of its own: connections to one file would share their settings.
+        with duckdb.connect() as connection:
             for setting in ("autoinstall_known_extensions = false", "autoload_known_extensions = false"):
                 connection.execute(f"SET {setting}")
             connection.execute("SET TimeZone = 'UTC'")
+            if self._path is not None:
+                connection.execute(f"ATTACH {_literal(self._path)} AS offtake_source (READ_ONLY)")
+                connection.execute("USE offtake_source")
             self._make_views(connection, dataset)
             # From here on no query reaches any other file, whatever it says.
             folders = sorted({str(_fixed_folder(files.path)) for files in self._spec.files.values()})
@@ -252,7 +256,7 @@ class DuckdbSource:
         if is_late:
             return SourceTimeout(
                 f"The source {self.name} did not finish within {self._spec.statement_timeout_s:g} s.",
-                hint="Ask for less, or raise timeouts.statement.",
+                hint="Ask for less, or raise timeouts.statement_s.",
             )
         if isinstance(error, duckdb.IOException | OSError):
             return SourceFailed(

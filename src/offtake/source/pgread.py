@@ -115,12 +115,14 @@ class CopyReader:
         except Exception as error:
             self._error = error
         with self._cancelling:
-            if self._error is not None or self._is_left:
-                self._pooled.invalidate()
-            self._pooled.close()
-            with self._changed:
-                self._is_done = True
-                self._changed.notify_all()
+            try:
+                if self._error is not None or self._is_left:
+                    self._pooled.invalidate()
+                self._pooled.close()
+            finally:
+                with self._changed:
+                    self._is_done = True
+                    self._changed.notify_all()
 
     def _hand_over(self, block: bytearray) -> bool:
         """Wait for room and leave the block there; False if nobody wants it any more."""

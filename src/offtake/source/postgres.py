@@ -45,7 +45,7 @@ SET LOCAL statement_timeout = {timeout_ms};
 SELECT now()
 """
 _TABLES = """
-SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
+SELECT n.nspname || '.' || c.relname,
        ARRAY(SELECT a.attname::text
              FROM pg_catalog.pg_index k, unnest(k.indkey::int2[]) WITH ORDINALITY AS part (number, place),
                   pg_catalog.pg_attribute a
@@ -129,7 +129,7 @@ class PostgresSource:
             return self._fields(connection, self._quoted(dataset.table), is_table=True)
 
     def tables(self) -> tuple[Table, ...]:
-        """Every table and view we may read, those of the schema `public` without its name."""
+        """Every table and view we may read, with its schema."""
         with self._transaction(Stop()) as connection:
             found = connection.execute(_TABLES).fetchall()
             return tuple(
@@ -280,7 +280,7 @@ class PostgresSource:
         if sqlstate in ("57014", "25P04"):
             return SourceTimeout(
                 f"The source {self.name} cancelled the query after at most {self._spec.statement_timeout_s:g} s.",
-                hint="Ask for less, or raise timeouts.statement.",
+                hint="Ask for less, or raise timeouts.statement_s.",
             )
         if sqlstate.startswith(("08", "57P")):
             return SourceFailed(f"The connection to the source {self.name} broke.", hint="Try again.")

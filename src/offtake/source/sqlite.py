@@ -217,7 +217,7 @@ class SqliteSource:
         if code == "SQLITE_INTERRUPT" or time.monotonic() > deadline:
             return SourceTimeout(
                 f"The source {self.name} did not finish within {self._spec.statement_timeout_s:g} s.",
-                hint="Ask for less, or raise timeouts.statement.",
+                hint="Ask for less, or raise timeouts.statement_s.",
             )
         if code in ("SQLITE_CANTOPEN", "SQLITE_NOTADB"):
             return SourceFailed(
