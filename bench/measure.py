@@ -5,9 +5,19 @@ import os
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+# The kernel counts the parent's memory to a child's peak (it is the child's own until exec), so a small process starts it.
+LAUNCHER = """
+import os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[2:])
+_, status, usage = os.wait4(process.pid, 0)
+seconds = time.perf_counter() - begin
+os.write(int(sys.argv[1]), f"{os.waitstatus_to_exitcode(status)} {seconds} {usage.ru_maxrss}".encode())
+"""
 
 
 @dataclass(frozen=True)
@@ -31,17 +41,16 @@ class Ratio:
     theirs_mb: float
 
 
-def run(command: list[str], output: Path | None = None, environ: dict[str, str] | None = None) -> Run:
+def run(command: list[str], output: Path | None = None) -> Run:
     """Run the command to its end with its output in a file; RuntimeError unless it succeeds."""
-    with (output or Path(os.devnull)).open("wb") as sink:
-        begin = time.perf_counter()
-        process = subprocess.Popen(command, stdout=sink, env={**os.environ, **(environ or {})})
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} exited {process.returncode}: {' '.join(command)[:300]}")
-    return Run(seconds, usage.ru_maxrss / 1024)
+    with (output or Path(os.devnull)).open("wb") as sink, tempfile.TemporaryFile() as report:
+        launcher = [sys.executable, "-S", "-E", "-c", LAUNCHER, str(report.fileno()), *command]
+        subprocess.run(launcher, stdout=sink, pass_fds=[report.fileno()], check=True)
+        report.seek(0)
+        code, seconds, peak_kb = report.read().split()
+    if int(code):
+        raise RuntimeError(f"{command[0]} exited {int(code)}: {' '.join(command)[:300]}")
+    return Run(float(seconds), int(peak_kb) / 1024)
 
 
 def compare(name: str, ours: list[str], theirs: list[str], *, goal: str = "", rounds: int = 3, output: Path) -> Ratio:

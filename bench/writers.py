@@ -60,7 +60,8 @@ def _pair(folder: Path, ours: str, theirs: str, goal: str, some: int, *, rows: i
 def _source(folder: Path, rows: int, *, narrow: bool) -> Path:
     path = folder / f"contacts-{rows}{'-narrow' if narrow else ''}.arrow"
     if not path.exists():
-        tables.write_ipc("contacts", rows, path, columns=PDF_COLUMNS if narrow else None)
+        for file, count in ((path, rows), (path.with_name(path.name + ".warm"), 100)):
+            tables.write_ipc("contacts", count, file, columns=PDF_COLUMNS if narrow else None)
     return path
 
 
