@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# The kernel counts the parent's memory to a child's peak (it is the child's own until exec), so a small process starts it.
+# The kernel counts a parent's memory to its child's peak (shared until exec): so a small process starts the child.
 LAUNCHER = """
 import os, subprocess, sys, time
 begin = time.perf_counter()

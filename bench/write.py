@@ -1,4 +1,4 @@
-"""One writer in one process: `python -m bench.write WRITER ROWS.ipc OUT`; prints the seconds it took, warmed up on 100 rows.
+"""One writer in one process: `python -m bench.write WRITER ROWS.ipc OUT`; prints its seconds, warmed up on 100 rows.
 
 `offtake:FORMAT[:LOCALE[:deflate]]` is ours, through `export_chunks` like any export; other names are in `peers.PEERS`.
 """
