@@ -85,3 +85,10 @@ def test_a_database_that_is_gone_does_not_answer(postgres: Postgres) -> None:
         assert database.answers()
     assert not database.answers()
     database.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://offtake:secret@127.0.0.1:1/offtake", "sqlite:////proc/nowhere/x.db"])
+def test_an_app_database_out_of_reach_says_so_without_its_secret(url: str) -> None:
+    with pytest.raises(InvalidConfig, match="app database") as caught:
+        open_appdb(url)
+    assert "secret" not in caught.value.detail + caught.value.hint

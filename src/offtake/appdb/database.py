@@ -51,15 +51,21 @@ class AppDb:
 def open_appdb(url: str) -> AppDb:
     """The app database at the URL, its tables up to date. Any number of processes may start at once.
 
-    Raises InvalidConfig for a URL that is neither SQLite nor PostgreSQL.
+    Raises InvalidConfig for a URL that is neither SQLite nor PostgreSQL, or where nothing lets us in.
     """
     parsed = _parse(url)
-    engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgres(parsed)
     try:
-        _migrate(engine)
-    except BaseException:
-        engine.dispose()
-        raise
+        engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgres(parsed)
+        try:
+            _migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    except (sa.exc.DBAPIError, OSError) as error:
+        raise InvalidConfig(
+            "database: the app database does not answer, or does not let us in.",
+            hint="Is it running, and may this account create tables there?",
+        ) from error
     return AppDb(engine)
 
 
