@@ -14,7 +14,7 @@ from offtake.encode import kernel
 LIBRARY = kernel.load(Path(sys.argv[1]))
 
 
-@settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(drawn_rows())
 def rows_are_rendered(drawn: Drawn) -> None:
     """The sanitizers end the process at the first wrong byte; what is written is compared besides."""
