@@ -21,7 +21,11 @@ def column(name: str, type: FieldType = FieldType.STRING) -> Column:
     return Column(Field(name, type, name, name))
 
 
-SKU_ID_QTY = Expansion("items", (column("items.sku"), column("id", FieldType.INTEGER), column("items.qty")))
+def part(name: str, *path: str) -> Column:
+    return Column(Field(name, FieldType.STRING, "", name, path=path))
+
+
+SKU_ID_QTY = Expansion("items", (part("items.sku", "sku"), column("id", FieldType.INTEGER), part("items.qty", "qty")))
 
 
 def stream(schema: pa.Schema, rows: list[dict[str, object]], closed: list[bool] | None = None) -> RowStream:
@@ -59,14 +63,14 @@ def test_every_item_is_a_row_and_an_empty_array_one_of_nulls(arrays: list[list[d
 def test_scalars_keep_the_arrays_name() -> None:
     rows = stream(TAGS, [{"id": 1, "tags": ["a", None]}, {"id": 2, "tags": []}])
     pairs = [
-        (row["id"], row["tags"]) for row in expanded(expand(rows, Expansion("tags", (column("id"), column("tags")))))
+        (row["id"], row["tags"]) for row in expanded(expand(rows, Expansion("tags", (column("id"), part("tags")))))
     ]
     assert pairs == [(1, "a"), (1, None), (2, None)]
 
 
 def test_a_batch_of_long_arrays_is_expanded_in_slices() -> None:
     rows = [{"id": n, "tags": [str(i) for i in range(8)]} for n in range(9)]
-    result = expand(stream(TAGS, rows), Expansion("tags", (column("id"), column("tags"))), rows_at_once=10)
+    result = expand(stream(TAGS, rows), Expansion("tags", (column("id"), part("tags"))), rows_at_once=10)
     sizes = [batch.num_rows for batch in result]
     assert sum(sizes) == 72
     assert max(sizes) <= 16
@@ -78,3 +82,10 @@ def test_closing_the_expanded_stream_closes_the_read() -> None:
     next(result.batches)
     result.close()
     assert closed == [True]
+
+
+def test_a_part_of_a_part_is_found() -> None:
+    schema = pa.schema([("items", pa.list_(pa.struct([("price", pa.struct([("a.mount", pa.int64())]))])))])
+    rows = stream(schema, [{"items": [{"price": {"a.mount": 5}}, {"price": None}, None]}])
+    result = expand(rows, Expansion("items", (part("items.price.a.mount", "price", "a.mount"),)))
+    assert [row["items.price.a.mount"] for row in expanded(result)] == [5, None, None]

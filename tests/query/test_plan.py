@@ -11,7 +11,8 @@ from offtake.model.access import Principal
 from offtake.model.dataset import Dataset, Field, FieldType, Mask, Sort
 from offtake.model.export import Column, Confinement, DateRange, ExportRequest, FieldChoice, OrderKey, Plan, Reader
 from offtake.model.filter import And, Condition, Operator, Or
-from offtake.query.plan import plan_export, visible_fields
+from offtake.query.columns import visible_fields
+from offtake.query.plan import plan_export
 
 T = FieldType
 NOW = datetime(2026, 5, 13, 15, 30, 45, tzinfo=UTC)

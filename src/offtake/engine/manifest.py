@@ -11,7 +11,7 @@ from offtake import __version__
 from offtake.encode.headers import header_of
 from offtake.engine.export import Account
 from offtake.errors import Conflict, NotFound
-from offtake.model.export import Plan
+from offtake.model.export import OrderKey, Plan
 from offtake.model.job import Manifest, ManifestColumn
 from offtake.model.ports import Format
 from offtake.query.shown import filter_json
@@ -26,7 +26,7 @@ def manifest_of(
     stream = account.stream
     if stream is None:
         raise Conflict("The export has not begun.", hint="Write the file first.")
-    names = {column.column: column.name for column in reversed([c.field for c in plan.columns])}
+    names = {(field.column, field.path): field.name for field in reversed([c.field for c in plan.columns])}
     return Manifest(
         file=file,
         dataset=plan.dataset.name,
@@ -40,7 +40,7 @@ def manifest_of(
             ManifestColumn(c.name, header_of(c, "label"), str(c.type), c.mask is not None) for c in stream.columns
         ),
         filter=filter_json(plan.where) if plan.where is not None else None,
-        sort=tuple(("-" if key.descending else "") + names.get(key.column, key.column) for key in plan.order),
+        sort=tuple(("-" if key.descending else "") + _name(key, names) for key in plan.order),
         limit=plan.limit,
         locale=plan.reader.locale,
         timezone=plan.reader.timezone,
@@ -50,6 +50,10 @@ def manifest_of(
         snapshot_at=stream.snapshot_at,
         version=__version__,
     )
+
+
+def _name(key: OrderKey, names: Mapping[tuple[str, tuple[str, ...]], str]) -> str:
+    return names.get((key.column, key.path)) or ".".join((key.column, *key.path))
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:

@@ -30,19 +30,12 @@ def expand(stream: RowStream, expansion: Expansion, rows_at_once: int = ROWS_AT_
 
 
 def _type(schema: pa.Schema, expansion: Expansion, column: Column) -> pa.DataType:
-    item = schema.field(expansion.array).type.value_type
-    path = _item_path(expansion, column)
-    if path is None:
+    if column.field.column:
         return schema.field(column.name).type
-    return item.field(path).type if path else item
-
-
-def _item_path(expansion: Expansion, column: Column) -> str | None:
-    """Which part of an item the column shows: "" is the whole item, None says it is another column."""
-    if column.name == expansion.array:
-        return ""
-    name = column.name.removeprefix(f"{expansion.array}.")
-    return None if name == column.name else name
+    type_ = schema.field(expansion.array).type.value_type
+    for key in column.field.path:
+        type_ = type_.field(key).type
+    return type_
 
 
 def _parts(batch: pa.RecordBatch, array: str, most: int) -> Iterator[pa.RecordBatch]:
@@ -63,9 +56,8 @@ def _expand_batch(batch: pa.RecordBatch, expansion: Expansion, schema: pa.Schema
     parents, items = pc.list_parent_indices(filled), pc.list_flatten(filled)
     arrays = []
     for column in expansion.columns:
-        path = _item_path(expansion, column)
-        if path is None:
+        if column.field.column:
             arrays.append(batch.column(column.name).take(parents))
         else:
-            arrays.append(pc.struct_field(items, path) if path else items)
+            arrays.append(pc.struct_field(items, list(column.field.path)) if column.field.path else items)
     return pa.record_batch(arrays, schema=schema)

@@ -14,10 +14,14 @@ _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class FieldChoice:
-    """A field the caller wants, under the label it wants (none = its own header)."""
+    """A field the caller wants, under the label it wants (none = its own header).
+
+    A `group` says which form a custom field must belong to.
+    """
 
     field: str
     label: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ExportRequest:
     """One caller's wish, in words of the service, not yet checked. Which entrypoint it came through is not in here.
 
     `fields` None = every visible field in dataset order; `filter` is a tree of `query.filters`, its values as sent.
+    `expand` names an array field that becomes rows; `schema` is the id of one of the dataset's schemas.
+    `include_all_custom_fields` appends every custom field unless `fields` names one.
     """
 
     dataset: str
@@ -49,6 +55,9 @@ class ExportRequest:
     filename: str | None = None
     options: Mapping[str, Any] = field(default_factory=lambda: _NO_OPTIONS)
     compression: str = "none"
+    expand: str | None = None
+    schema: str | None = None
+    include_all_custom_fields: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,8 +87,8 @@ class Column:
 class Expansion:
     """One array turned into rows. `array` names the column that is read, a list of scalars or structs.
 
-    `columns` are the file's, in order: columns that are read, by name; a part of an item as `array.part`; or, of
-    scalars, the item itself under the array's name.
+    `columns` are the file's, in order: columns that are read, by name, and parts of an item, whose fields have no
+    column and a `path` that leads there from the item. An empty path is the item itself.
     """
 
     array: str
@@ -105,11 +114,15 @@ class Confinement:
 
 @dataclass(frozen=True)
 class OrderKey:
-    """One key of a plan's order: a column of the database, NULLS LAST; `type` None if no field shows that column."""
+    """One key of a plan's order: a column of the database, NULLS LAST; `type` None if no field shows that column.
+
+    With a `path`, the value that it leads to inside the column.
+    """
 
     column: str
     descending: bool = False
     type: FieldType | None = None
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,3 +146,8 @@ class Plan:
     expansion: Expansion | None = None
     planned_at: datetime | None = None
     asked_by: str = ""
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns of the file; `columns` are those that are read."""
+        return self.expansion.columns if self.expansion else self.columns

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from offtake.errors import InvalidFilter, UnknownField
-from offtake.model.dataset import Field, FieldType
+from offtake.model.dataset import Field, FieldType, follow, inside
 from offtake.model.export import Column
 from offtake.model.filter import And, Condition, Filter, Not, Operator, Or, Value
 from offtake.query.nearest import did_you_mean
@@ -170,12 +170,37 @@ def _check_condition(condition: Condition, gate: _Gate, pointer: str) -> Filter:
 
 
 def find_column(name: object, columns: Mapping[str, Column], dataset: str, pointer: str) -> Column:
-    """The column of that field; UnknownField names the nearest one."""
+    """The column of that field, or of a value inside a json or struct field; UnknownField names the nearest one.
+
+    What lies inside a field is seen through the field's mask.
+    """
     column = columns.get(name) if isinstance(name, str) else None
+    led = follow(name, columns) if isinstance(name, str) and column is None and _is_text(name) else None
+    if led is not None:
+        outer = columns[led[0]]
+        inner = inside(outer.field, led[1])
+        if inner is not None:
+            return Column(inner, mask=outer.mask)
+        raise _nothing_inside(str(name), outer, pointer)
     if column is None:
         hint = did_you_mean(str(name), columns, "Fields")
         raise UnknownField(f"{dataset} has no field {str(name)[:80]!r}.", hint=hint, pointer=pointer)
     return column
+
+
+def _nothing_inside(name: str, outer: Column, pointer: str) -> UnknownField:
+    if outer.field.type is FieldType.LIST:
+        detail = f"{name[:80]!r} is a part of the items of {outer.name}, and only a row has fields."
+        hint = f"Expand {outer.name} to have a row an item; filters and orders go by what is outside it."
+        return UnknownField(detail, hint=hint, pointer=pointer)
+    known = [f"{outer.name}.{member.name}" for member in outer.field.fields]
+    hint = did_you_mean(name, known, f"Inside {outer.name}")
+    return UnknownField(f"{outer.name} has nothing inside called {name[:80]!r}.", hint=hint, pointer=pointer)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a database can take it: a NUL and half a surrogate pair are characters of no text there."""
+    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def find_unmasked(name: object, columns: Mapping[str, Column], dataset: str, verb: str, pointer: str) -> Field:

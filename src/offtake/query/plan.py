@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,11 +10,12 @@ from babel.localedata import locale_identifiers
 
 from offtake.errors import InvalidFilter, InvalidRange, InvalidRequest
 from offtake.model.access import Principal, require
-from offtake.model.dataset import Dataset, Field, FieldType, Mask, Sort
+from offtake.model.dataset import Dataset, Field, FieldType, Sort
 from offtake.model.export import Column, Confinement, DateRange, ExportRequest, OrderKey, Plan, Reader
 from offtake.model.filter import And, Condition, Filter, Operator, Or
+from offtake.query.columns import View, choose_columns, view_of
 from offtake.query.dates import resolve_date
-from offtake.query.filters import check_filter, find_column, find_unmasked
+from offtake.query.filters import check_filter, find_unmasked
 from offtake.query.nearest import nearest
 
 _UNORDERED = (FieldType.JSON, FieldType.LIST, FieldType.STRUCT)
@@ -29,33 +29,22 @@ def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, 
     """
     require(principal, *sorted(dataset.scopes))
     reader = Reader(read_locale(request.locale), read_timezone(request.timezone))
-    view = _View(
-        dataset, {column.name: column for column in visible_fields(dataset, principal)}, reader.timezone or "UTC"
-    )
+    view = view_of(dataset, principal, reader.timezone or "UTC")
     limit = _limit(request.limit)
+    columns, expansion = choose_columns(request, view)
     return Plan(
         dataset=dataset,
-        columns=_columns(request, view),
+        columns=columns,
         confinement=_confinement(dataset, principal),
         where=_where(request, view, now),
         order=_order(request.sort, view),
         limit=limit,
         row_limit=0 if limit is not None and limit <= dataset.row_limit else dataset.row_limit,
         reader=reader,
+        expansion=expansion,
         planned_at=now,
         asked_by=principal.id,
     )
-
-
-def visible_fields(dataset: Dataset, principal: Principal) -> tuple[Column, ...]:
-    """The fields that exist for this principal, in dataset order, each under the mask it is seen through."""
-    masks = ((field, _mask(field, principal)) for field in dataset.fields)
-    return tuple(Column(field, mask=mask) for field, mask in masks if mask is not Mask.HIDE)
-
-
-def _mask(field: Field, principal: Principal) -> Mask | None:
-    lifted = field.unless_scope and principal.holds(field.unless_scope)
-    return None if lifted else field.mask
 
 
 def _confinement(dataset: Dataset, principal: Principal) -> Confinement | None:
@@ -64,39 +53,13 @@ def _confinement(dataset: Dataset, principal: Principal) -> Confinement | None:
     return Confinement(dataset.tenant_column, principal.tenant, principal.tenant_uuid)
 
 
-@dataclass(frozen=True)
-class _View:
-    """The dataset as one principal sees it, read in one zone."""
-
-    dataset: Dataset
-    columns: dict[str, Column]
-    timezone: str
-
-
-def _columns(request: ExportRequest, view: _View) -> tuple[Column, ...]:
-    if request.fields is None:
-        if not view.columns:
-            raise InvalidRequest(f"{view.dataset.name} has no field that you may see.")
-        return tuple(view.columns.values())
-    if not request.fields:
-        raise InvalidRequest("No fields were asked for.", hint="Leave `fields` out to get all.", pointer="/fields")
-    chosen: dict[str, Column] = {}
-    for index, choice in enumerate(request.fields):
-        pointer = f"/fields/{index}"
-        column = find_column(choice.field, view.columns, view.dataset.name, pointer)
-        if column.name in chosen:
-            raise InvalidRequest(f"{column.name} is asked for twice.", hint="Name each field once.", pointer=pointer)
-        chosen[column.name] = Column(column.field, choice.label, column.mask)
-    return tuple(chosen.values())
-
-
 def _limit(limit: int | None) -> int | None:
     if limit is not None and limit < 1:
         raise InvalidRequest("limit must be at least 1.", hint="Leave it out for all rows.", pointer="/limit")
     return None if limit is None else min(limit, _MOST_ROWS)
 
 
-def _where(request: ExportRequest, view: _View, now: datetime) -> Filter | None:
+def _where(request: ExportRequest, view: View, now: datetime) -> Filter | None:
     """Filter, date range and search, all of which must hold."""
     columns = tuple(view.columns.values())
     parts: list[Filter] = []
@@ -118,7 +81,7 @@ def _search(q: str, columns: tuple[Column, ...]) -> Filter:
     return Or(tuple(Condition(name, Operator.CONTAINS, (q,)) for name in names))
 
 
-def _range(wanted: DateRange, view: _View, now: datetime) -> Iterator[Filter]:
+def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
     """Half open: `start ≤ x < end`. A date is in the range if any part of its day is."""
     if wanted == DateRange():
         return
@@ -156,7 +119,7 @@ def _day_after_last(end: datetime) -> date:
     return end.date() if is_midnight or end.date() == date.max else end.date() + timedelta(days=1)
 
 
-def _date_field(name: str | None, view: _View) -> Field:
+def _date_field(name: str | None, view: View) -> Field:
     pointer = "/date_range/field"
     wanted = name or view.dataset.date_field
     dated = [each.name for each in view.columns.values() if each.type in (FieldType.DATE, FieldType.DATETIME)]
@@ -169,11 +132,11 @@ def _date_field(name: str | None, view: _View) -> Field:
     return field
 
 
-def _unmasked(name: str, view: _View, verb: str, pointer: str) -> Field:
+def _unmasked(name: str, view: View, verb: str, pointer: str) -> Field:
     return find_unmasked(name, view.columns, view.dataset.name, verb, pointer)
 
 
-def _order(wanted: tuple[Sort, ...] | None, view: _View) -> tuple[OrderKey, ...]:
+def _order(wanted: tuple[Sort, ...] | None, view: View) -> tuple[OrderKey, ...]:
     """The order asked for, else the dataset's, made total by the dataset's key; none if nobody named one."""
     if wanted:
         keys = [_order_key(sort, view, f"/sort/{index}") for index, sort in enumerate(wanted)]
@@ -181,24 +144,25 @@ def _order(wanted: tuple[Sort, ...] | None, view: _View) -> tuple[OrderKey, ...]
         keys = [_order_key(sort, view, "/sort") for sort in view.dataset.default_sort if _is_free(sort, view)]
     if not keys:
         return ()
-    unique = {key.column: key for key in reversed(keys)}
-    ordered = list(dict.fromkeys(key.column for key in keys))
-    shown = {field.column: field for field in view.dataset.fields}
-    free = {column.field.column for column in view.columns.values() if column.mask is None}
+    unique = {(key.column, key.path): key for key in reversed(keys)}
+    ordered = list(dict.fromkeys((key.column, key.path) for key in keys))
+    shown = {field.column: field for field in view.dataset.fields if not field.path}
+    free = {column.field.column for column in view.columns.values() if column.mask is None and not column.field.path}
     for column in view.dataset.key:
-        if column not in unique and (column in free or column not in shown):
-            ordered.append(column)
-            unique[column] = OrderKey(column, type=shown[column].type if column in shown else None)
-    return tuple(unique[column] for column in ordered)
+        place = (column, ())
+        if place not in unique and (column in free or column not in shown):
+            ordered.append(place)
+            unique[place] = OrderKey(column, type=shown[column].type if column in shown else None)
+    return tuple(unique[place] for place in ordered)
 
 
-def _is_free(sort: Sort, view: _View) -> bool:
+def _is_free(sort: Sort, view: View) -> bool:
     """Whether the dataset's own order may be used for this principal: what is masked or hidden would be revealed."""
     column = view.columns.get(sort.field)
     return column is not None and column.mask is None
 
 
-def _order_key(sort: Sort, view: _View, pointer: str) -> OrderKey:
+def _order_key(sort: Sort, view: View, pointer: str) -> OrderKey:
     try:
         field = _unmasked(sort.field, view, "sorted by", pointer)
     except InvalidFilter as error:
@@ -207,7 +171,7 @@ def _order_key(sort: Sort, view: _View, pointer: str) -> OrderKey:
         ways_out = ", ".join(each.name for each in view.columns.values() if each.type not in _UNORDERED)
         detail = f"{field.name} is a {field.type.value}, which has no order."
         raise InvalidRequest(detail, hint=f"Fields with an order: {ways_out}.", pointer=pointer)
-    return OrderKey(field.column, sort.descending, field.type)
+    return OrderKey(field.column, sort.descending, field.type, field.path)
 
 
 def read_locale(tag: str | None) -> str | None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.filter import And, Condition, Filter, Not, Operator, Or, Value
 from offtake.query.flavours import Expr, Flavour, Match, bind, one_of
+from offtake.query.inside import Inside
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Reading:
     dataset: Dataset
     table: sa.FromClause
     flavour: Flavour
+    inside: Inside
     zone: ZoneInfo
     naive: frozenset[str]
 
@@ -28,11 +30,26 @@ class Reading:
         return found
 
     def column(self, field: Field) -> Expr:
-        """The field's column in the table that is read."""
-        return self.table.c[field.column]
+        """The field's column in the table that is read; of a field inside a column, its value as text."""
+        column = self.table.c[field.column]
+        return self.inside.text(column, field) if field.path else column
+
+    def elements(self, field: Field) -> Expr:
+        """A list field in the form that the database looks for elements in."""
+        column = self.table.c[field.column]
+        return self.inside.elements(column, field) if field.path else column
+
+    def comparable(self, field: Field) -> Expr:
+        """The field in the form that `bound` gives a value."""
+        column = self.column(field)
+        if field.path:
+            return self.inside.comparable(column, field.type, self.zone)
+        return self.flavour.comparable(column, field.type)
 
     def bound(self, field: Field, value: Value) -> Expr:
-        """A value to compare the field's column with."""
+        """A value to compare the field with."""
+        if field.path:
+            return self.flavour.bound(value, self.inside.compared_as(field.type), None)
         return self.flavour.bound(value, field.type, self.zone if field.name in self.naive else None)
 
 
@@ -70,7 +87,7 @@ def _one_of(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
         return reading.flavour.same_text(column, [str(value) for value in values])
     if field.type is FieldType.UUID:
         return same_uuid(column, [str(value) for value in values])
-    return one_of(reading.flavour.comparable(column, field.type), [reading.bound(field, value) for value in values])
+    return one_of(reading.comparable(field), [reading.bound(field, value) for value in values])
 
 
 def _one_of_folded(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
@@ -88,7 +105,7 @@ def same_uuid(column: Expr, values: list[str]) -> Expr:
 def _text(match: Match) -> _Spelling:
     def spell(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
         if field.type is FieldType.LIST:
-            return reading.flavour.element(reading.column(field), values[0])
+            return reading.flavour.element(reading.elements(field), values[0])
         return reading.flavour.like_text(reading.column(field), str(values[0]), match)
 
     return spell
@@ -96,8 +113,7 @@ def _text(match: Match) -> _Spelling:
 
 def _compare(symbol: str) -> _Spelling:
     def spell(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
-        left = reading.flavour.comparable(reading.column(field), field.type)
-        return left.bool_op(symbol)(reading.bound(field, values[0]))
+        return reading.comparable(field).bool_op(symbol)(reading.bound(field, values[0]))
 
     return spell
 
@@ -118,10 +134,11 @@ def _is_null(field: Field, _values: tuple[Value, ...], reading: Reading) -> Expr
 
 
 def _is_empty(field: Field, _values: tuple[Value, ...], reading: Reading) -> Expr:
-    column = reading.column(field)
-    is_list = field.type is FieldType.LIST
-    nothing = reading.flavour.no_elements(column) if is_list else reading.flavour.same_text(column, [""])
-    return sa.or_(column.is_(None), nothing)
+    if field.type is FieldType.LIST:
+        nothing = reading.flavour.no_elements(reading.elements(field))
+    else:
+        nothing = reading.flavour.same_text(reading.column(field), [""])
+    return sa.or_(_is_null(field, (), reading), nothing)
 
 
 def _is(value: bool) -> _Spelling:
@@ -129,11 +146,11 @@ def _is(value: bool) -> _Spelling:
 
 
 def _contains_any(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
-    return sa.or_(*(reading.flavour.element(reading.column(field), value) for value in values))
+    return sa.or_(*(reading.flavour.element(reading.elements(field), value) for value in values))
 
 
 def _contains_all(field: Field, values: tuple[Value, ...], reading: Reading) -> Expr:
-    return sa.and_(*(reading.flavour.element(reading.column(field), value) for value in values))
+    return sa.and_(*(reading.flavour.element(reading.elements(field), value) for value in values))
 
 
 _SPELLINGS: Mapping[Operator, _Spelling] = {

@@ -21,9 +21,10 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from offtake.model.dataset import Dataset, FieldType, Mask
-from offtake.model.export import Column, OrderKey, Plan
+from offtake.model.dataset import Dataset, Field, FieldType, Mask
+from offtake.model.export import Column, Confinement, OrderKey, Plan
 from offtake.query.flavours import Expr, Flavour, bind, flavour_of
+from offtake.query.inside import inside_of
 from offtake.query.predicates import Reading, predicate, same_uuid
 
 _NONE: frozenset[str] = frozenset()
@@ -58,11 +59,19 @@ def _limited(statement: sa.Select[Any], rows: int) -> sa.Select[Any]:
 
 
 def _reading(plan: Plan, dialect: str, timezone: str, naive: frozenset[str]) -> Reading:
-    names = {field.column for field in plan.dataset.fields} | {key.column for key in plan.order}
+    dataset = plan.dataset
+    names = {field.column for field in (*dataset.fields, *dataset.custom)} | {key.column for key in plan.order}
+    names |= {wall.column for wall in _walls(plan)}
+    table = _table(dataset, [sa.column(name) for name in sorted(names)])
+    return Reading(dataset, table, flavour_of(dialect), inside_of(dialect), ZoneInfo(timezone), naive)
+
+
+def _walls(plan: Plan) -> Iterator[Confinement]:
+    """What confines the rows: to a tenant's, and to those of one schema."""
     if plan.confinement is not None:
-        names.add(plan.confinement.column)
-    table = _table(plan.dataset, [sa.column(name) for name in sorted(names)])
-    return Reading(plan.dataset, table, flavour_of(dialect), ZoneInfo(timezone), naive)
+        yield plan.confinement
+    if plan.dataset.rows_of is not None:
+        yield Confinement(*plan.dataset.rows_of)
 
 
 def _table(dataset: Dataset, columns: list[sa.ColumnClause[Any]]) -> sa.FromClause:
@@ -81,11 +90,10 @@ def _confined(statement: sa.Select[Any], plan: Plan, reading: Reading) -> sa.Sel
 
 
 def _conditions(plan: Plan, reading: Reading) -> Iterator[Expr]:
-    wall = plan.confinement
-    if wall is not None:
+    uuids = {field.column for field in plan.dataset.fields if field.type is FieldType.UUID and not field.path}
+    for wall in _walls(plan):
         column = reading.table.c[wall.column]
-        is_uuid = any(field.column == wall.column and field.type is FieldType.UUID for field in plan.dataset.fields)
-        if is_uuid:
+        if wall.column in uuids:
             yield same_uuid(column, [wall.uuid or wall.tenant])
         else:
             yield reading.flavour.same_text(column, [wall.tenant, *([wall.uuid] if wall.uuid else [])])
@@ -113,8 +121,9 @@ def _masked(value: Expr, mask: Mask, flavour: Flavour) -> Expr:
 
 
 def _order(key: OrderKey, reading: Reading) -> list[Any]:
-    column: Expr = reading.table.c[key.column]
-    value = reading.flavour.comparable(column, key.type) if key.type else column
+    field = Field(key.column, key.type or FieldType.STRING, key.column, key.column, path=key.path)
+    column = reading.column(field)
+    value = reading.comparable(field) if key.type else column
     directed = value.desc() if key.descending else value.asc()
     if reading.flavour.has_nulls_last:
         return [directed.nulls_last()]

@@ -9,9 +9,10 @@ from offtake.model.dataset import Dataset, FieldType
 from offtake.model.export import Column, ExportRequest, Plan
 from offtake.model.filter import Operator
 from offtake.model.ports import Source, Stop
+from offtake.query.columns import visible_fields
 from offtake.query.nearest import did_you_mean
 from offtake.query.operators import operators_for
-from offtake.query.plan import plan_export, visible_fields
+from offtake.query.plan import plan_export
 from offtake.service.access import LOCAL
 from offtake.service.runtime import Runtime
 
