@@ -207,6 +207,15 @@ def test_a_read_left_in_the_middle_frees_the_source_at_once(sample: Sample) -> N
         source.ping()
 
 
+def test_stopping_before_a_read_begins_is_heeded_at_once(sample: Sample, source: Source) -> None:
+    stop = Stop()
+    stop.set()
+    plan = plan_of(long_dataset(SLOW[sample.kind]), order=False)
+    for use in (source.read, source.count):
+        with pytest.raises(Cancelled):
+            use(plan, stop)
+
+
 def test_stopping_a_read_in_the_middle_ends_it(sample: Sample, source: Source) -> None:
     stop = Stop()
     plan = plan_of(long_dataset(ENDLESS[sample.kind]), order=False)

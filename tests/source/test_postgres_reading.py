@@ -148,7 +148,7 @@ def test_a_full_pool_is_a_timeout_that_says_so(sample: Sample) -> None:
         source.ping()
 
 
-def test_a_server_that_restarts_is_found_again_and_one_that_dies_mid_read_is_an_error() -> None:
+def test_a_server_that_dies_mid_read_is_an_error() -> None:
     with run_postgres() as server, closing(open_source(SourceSpec("db", server.url()))) as source:
         source.ping()
         stream = source.read(many(), Stop())

@@ -136,6 +136,7 @@ class DatabaseSource:
             check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
             schema = pa.schema([(column.name, column.wanted) for column in types])
             opened.append((schema, snapshot_at))
+            stop.check()
             streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_BATCH)
             result = streaming.execute(_numbered(self._build(plan, naive)))
             try:
@@ -154,6 +155,7 @@ class DatabaseSource:
     @contextmanager
     def _snapshot(self, stop: Stop) -> Iterator[tuple[sa.Connection, Callable[[], None]]]:
         """A connection in a read-only transaction, and what cancels its query; errors inside are translated."""
+        stop.check()
         with self._connect() as connection:
             try:
                 number = self._begin(connection)

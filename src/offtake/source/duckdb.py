@@ -147,6 +147,7 @@ class DuckdbSource:
             schema = pa.schema([(c.name, wanted_type(c, type_)) for c, type_ in zip(plan.columns, types, strict=True)])
             opened.append((schema, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now)))
             query, parameters = self._sql(self._select(plan, types, naive))
+            stop.check()
             # A relation streams; a cursor's result would be made whole first.
             reader = connection.sql(query, params=parameters).to_arrow_reader(ROWS_PER_BATCH)
             yield pa.RecordBatch.from_pylist([], schema=schema)
@@ -164,6 +165,7 @@ class DuckdbSource:
     @contextmanager
     def _snapshot(self, dataset: Dataset | None, stop: Stop) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection in a transaction, with the views the dataset needs (None: all, and each must open)."""
+        stop.check()
         late = threading.Event()
         try:
             with self._connect(dataset) as connection:

@@ -99,6 +99,7 @@ class PostgresSource:
 
     def read(self, plan: Plan, stop: Stop) -> RowStream:
         """Open one snapshot and give its rows; see `ports.Source.read`."""
+        stop.check()
         pooled = self._connect()
         with self._given_back_on_error(pooled, stop), cancelled_by(stop, driver_connection(pooled)):
             connection = driver_connection(pooled)
@@ -106,6 +107,7 @@ class PostgresSource:
             types, naive = self._types(connection, plan)
             check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
             statement = self._select(plan, types, naive)
+            stop.check()
             start_copy(connection.pgconn, f"COPY ({self._sql(connection, statement)}) TO STDOUT (FORMAT csv)".encode())
         reader = CopyReader(pooled, stop, lambda error: self._translate(error, stop))
         schema = pa.schema(
@@ -163,6 +165,7 @@ class PostgresSource:
     @contextmanager
     def _transaction(self, stop: Stop) -> Iterator[psycopg.Connection[Any]]:
         """A connection in a read-only snapshot; driver errors inside are translated."""
+        stop.check()
         pooled = self._connect()
         connection = driver_connection(pooled)
         with self._given_back_on_error(pooled, stop):

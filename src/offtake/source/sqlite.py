@@ -147,6 +147,7 @@ class SqliteSource:
     @contextmanager
     def _snapshot(self, stop: Stop) -> Iterator[sqlite3.Connection]:
         """A connection in a read transaction; the driver's errors inside are translated."""
+        stop.check()
         deadline = time.monotonic() + self._spec.statement_timeout_s
         try:
             with closing(self._connect()) as connection:
