@@ -127,10 +127,7 @@ def test_a_wrong_line_is_told(refusals: Refusals, text: str, told: str) -> None:
         ("row_limit: -1", "6: 'row_limit' expects 0 or more"),
         ("date_field: n", "6: 'date_field' expects a date or datetime, 'n' is integer"),
         ("date_field: m", "6: unknown field 'm'; known: n, s"),
-        (
-            "schemas: {dataset: d, id: n, fields: s, column: s}",
-            "6: 'schemas' stands instead of 'fields'; keep one of them",
-        ),
+        ("schemas: {dataset: d, id: n, fields: x, column: s}", "6: unknown field 'x'; known: n, s"),
         (
             "custom_fields: {column: c, definitions: e, id: n, label: s, type: s}",
             "6: unknown dataset 'e'; known: d",

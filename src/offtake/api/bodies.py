@@ -28,6 +28,7 @@ class FieldBody(Body):
 
     field: Text
     label: Text | None = None
+    group: Text | None = Field(None, description="Of a custom field: the id of the form it must belong to.")
 
     @model_validator(mode="before")
     @classmethod
@@ -64,7 +65,12 @@ class ExportBody(Body):
     limit: Annotated[int, Field(ge=1, le=2**53)] | None = None
     locale: Text | None = Field(None, description="BCP 47, such as `es-CL`.")
     timezone: Text | None = Field(None, description="IANA, such as `America/Santiago`.")
-    filename: Text | None = None
+    filename: Text | None = Field(
+        None, description="What to call the file; `{dataset}`, `{date}`, `{datetime}` and `{format}` are filled in."
+    )
+    expand: Text | None = Field(None, description="An array field whose items become rows.")
+    schema_: Text | None = Field(None, alias="schema", description="The id of the dataset's schema to export.")
+    include_all_custom_fields: bool = Field(False, description="Append every custom field unless one is listed.")
     options: dict[str, Any] = Field({}, description="Options of the format.")
     compression: Text = Field("none", description="`none`, `gzip` or `zstd`.")
 
@@ -78,7 +84,7 @@ class ExportBody(Body):
         return ExportRequest(
             dataset=dataset,
             format=self.format,
-            fields=None if self.fields is None else tuple(FieldChoice(f.field, f.label) for f in self.fields),
+            fields=None if self.fields is None else tuple(FieldChoice(f.field, f.label, f.group) for f in self.fields),
             filter=None if self.filter is None else parse_filter(self.filter),
             sort=None if self.sort is None else parse_sort(self.sort),
             q=self.q,
@@ -89,6 +95,9 @@ class ExportBody(Body):
             filename=self.filename,
             options=self.options,
             compression=self.compression,
+            expand=self.expand,
+            schema=self.schema_,
+            include_all_custom_fields=self.include_all_custom_fields,
         )
 
 

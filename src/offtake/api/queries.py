@@ -1,5 +1,6 @@
 """The same wish as `ExportBody`, written as a query string."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -21,8 +22,11 @@ PARAMETERS = {
     "limit": "At most so many rows.",
     "locale": "BCP 47, such as `es-CL`.",
     "timezone": "IANA, such as `America/Santiago`.",
-    "filename": "What to call the file.",
+    "filename": "What to call the file; `{dataset}`, `{date}`, `{datetime}` and `{format}` are filled in.",
     "compression": "`none`, `gzip` or `zstd`.",
+    "expand": "An array field whose items become rows.",
+    "schema": "The id of the dataset's schema to export.",
+    "include_all_custom_fields": "`true` appends every custom field unless one is listed.",
 }
 
 
@@ -49,6 +53,9 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         filename=given.get("filename"),
         options={name[len(OPTION) :]: value for name, value in query.items() if name.startswith(OPTION)},
         compression=given.get("compression", "none"),
+        expand=given.get("expand"),
+        schema=given.get("schema"),
+        include_all_custom_fields=_parse_flag("include_all_custom_fields", given),
     )
 
 
@@ -59,6 +66,13 @@ def _check_names(query: QueryParams) -> None:
             raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint)
         if len(query.getlist(name)) > 1:
             raise InvalidRequest(f"The parameter {name!r} is given twice.", hint="Give it once.")
+
+
+def _parse_flag(name: str, given: Mapping[str, str]) -> bool:
+    text = given.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise InvalidRequest(f"{name} is neither true nor false.", hint=f"Write it like {name}=true.")
+    return text == "true"
 
 
 def _parse_limit(text: str) -> int:
@@ -75,4 +89,6 @@ def query_parameters() -> list[dict[str, Any]]:
     ]
     limit = next(parameter for parameter in named if parameter["name"] == "limit")
     limit["schema"] = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
+    flag = next(parameter for parameter in named if parameter["name"] == "include_all_custom_fields")
+    flag["schema"] = {"type": "boolean"}
     return named

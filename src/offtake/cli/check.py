@@ -109,6 +109,7 @@ def _columns_named(dataset: Dataset) -> Iterator[tuple[str, str]]:
     yield from (("key", column) for column in dataset.key)
     yield "custom_fields", dataset.custom_fields.column if dataset.custom_fields else ""
     yield "schemas", dataset.schemas.column if dataset.schemas else ""
+    yield "schemas", dataset.schemas.schema if dataset.schemas else ""
 
 
 def _wrong_reflected_names(dataset: Dataset, fields: dict[str, Field]) -> Iterator[str]:

@@ -52,6 +52,11 @@ def export(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most this many rows.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the format.")] = None,
     manifest: Annotated[bool, typer.Option("--manifest", help="Write FILE.manifest.json beside it.")] = False,
+    expand: Annotated[str | None, typer.Option(metavar="FIELD", help="An array whose items become rows.")] = None,
+    schema: Annotated[str | None, typer.Option(metavar="ID", help="The dataset's schema to export.")] = None,
+    all_custom_fields: Annotated[
+        bool, typer.Option("--include-all-custom-fields", help="Every custom field too, unless one is listed.")
+    ] = False,
 ) -> None:
     """Write a dataset to a file. No server is needed; a failure leaves no file."""
     with telling_failures():
@@ -60,7 +65,7 @@ def export(
         run_export(
             ExportArguments(
                 dataset, output, config, format, fields, filter, sort, start, end, locale, timezone, tenant,
-                all_tenants, limit, tuple(option or ()), manifest,
+                all_tenants, limit, tuple(option or ()), manifest, expand, schema, all_custom_fields,
             )
         )  # fmt: skip
 

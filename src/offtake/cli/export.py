@@ -44,6 +44,9 @@ class ExportArguments:
     limit: int | None = None
     options: tuple[str, ...] = ()
     manifest: bool = False
+    expand: str | None = None
+    schema: str | None = None
+    all_custom_fields: bool = False
 
 
 def run_export(arguments: ExportArguments) -> None:
@@ -57,14 +60,15 @@ def run_export(arguments: ExportArguments) -> None:
     try:
         request = _request(runtime, arguments)
         principal = _principal(runtime, arguments)
-        count = partial(_count, runtime, principal, request)
+        # Rows are counted before an array becomes some, and would promise a wrong end.
+        count = None if request.expand else partial(_count, runtime, principal, request)
         with _progress(arguments.dataset, count) as on_rows:
             run_stoppable(lambda stop: _write(runtime, principal, request, arguments, stop, on_rows))
     finally:
         close_runtime(runtime)
 
 
-def _progress(name: str, count: Callable[[Stop], int]) -> AbstractContextManager[Callable[[int], None] | None]:
+def _progress(name: str, count: Callable[[Stop], int] | None) -> AbstractContextManager[Callable[[int], None] | None]:
     if not sys.stderr.isatty():
         return nullcontext()
     from offtake.cli.progress import showing_progress
@@ -125,6 +129,9 @@ def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
         timezone=arguments.timezone,
         options=read_options(arguments.options),
         compression=compression,
+        expand=arguments.expand,
+        schema=arguments.schema,
+        include_all_custom_fields=arguments.all_custom_fields,
     )
 
 

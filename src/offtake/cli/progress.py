@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -20,16 +20,17 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def showing_progress(name: str, count: Callable[[Stop], int]) -> Iterator[Callable[[int], None]]:
+def showing_progress(name: str, count: Callable[[Stop], int] | None) -> Iterator[Callable[[int], None]]:
     """Gives what is to be told the size of every batch.
 
-    `count` runs beside the export and brings the time left once it is known; it is stopped when the export ends.
+    `count` runs beside the export and brings the time left once it is known; it is stopped when the export ends. None =
+    nobody can tell before the end.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"), _Rate())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(name, total=None)
-        with _counting(count, lambda total: progress.update(task, total=total)):
+        with _counting(count, lambda total: progress.update(task, total=total)) if count else nullcontext():
             yield lambda rows: progress.advance(task, rows)
         done = progress.tasks[0].completed
         progress.update(task, total=done)

@@ -4,8 +4,8 @@
     clause  := field ":" value ("," value)*     any of them; with "!" before the first, or before each: none of them
     value   := ["!"] (low ".." high | low ".." | ".." high | null | literal)
 
-Only the first colon divides. Text is compared without regard to case. Our extensions: `"…"` and `\\` take the meaning
-from the characters above; an unquoted `null` is null.
+Only the first colon divides; the one in the name of a field `custom:cf_…` does not. Text is compared without regard to
+case. Our extensions: `"…"` and `\\` take the meaning from the characters above; an unquoted `null` is null.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from offtake.errors import InvalidFilter
 from offtake.model.filter import And, Condition, Filter, Operator, Or
 
 _POINTER = "/filter"
+_CUSTOM = "custom:cf_"  # and an id: one name, colon and all
 
 
 def parse_minilang(text: str) -> Filter:
@@ -93,6 +94,8 @@ def _plain(span: _Span) -> str:
 
 def _parse_clause(clause: _Span) -> Filter:
     at = _find(clause, ":")
+    if _plain(_trimmed(clause[: at + 4])) == _CUSTOM:
+        at = _find(clause, ":", at + 1)
     if at < 0:
         raise _wrong("a clause has no colon", clause[-1].at)
     field = _plain(_trimmed(clause[:at]))

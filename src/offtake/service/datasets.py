@@ -1,7 +1,7 @@
 """Which datasets a principal sees, what is in them, a first look and a count."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from offtake.errors import NotFound, SourceFailed, SourceTimeout
 from offtake.model.access import Principal, Scope, require
@@ -9,11 +9,12 @@ from offtake.model.dataset import Dataset, FieldType
 from offtake.model.export import Column, ExportRequest, Plan
 from offtake.model.filter import Operator
 from offtake.model.ports import Source, Stop
-from offtake.query.columns import visible_fields
+from offtake.query.columns import view_of
 from offtake.query.nearest import did_you_mean
 from offtake.query.operators import operators_for
 from offtake.query.plan import plan_export
 from offtake.service.access import LOCAL
+from offtake.service.resolve import needs_custom_fields, resolve_dataset
 from offtake.service.runtime import Runtime
 
 
@@ -32,8 +33,16 @@ class FieldView:
 
 
 @dataclass(frozen=True)
+class CustomFieldView(FieldView):
+    """A field that the principal's tenant added, and the form it belongs to."""
+
+    group: str = ""
+    group_label: str = ""
+
+
+@dataclass(frozen=True)
 class DatasetView:
-    """A dataset as one principal sees it. `row_limit` None = none."""
+    """A dataset as one principal sees it. `row_limit` None = none; `custom_fields` are exported only if asked for."""
 
     name: str
     label: str
@@ -43,6 +52,7 @@ class DatasetView:
     date_field: str | None
     key: tuple[str, ...]
     row_limit: int | None
+    custom_fields: tuple[CustomFieldView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,34 +63,22 @@ class RowCount:
     allowed: int | None
 
 
-def resolve_dataset(runtime: Runtime, name: str) -> Dataset:
-    """The dataset with its fields, asked of its source (once) where the settings give none.
-
-    Raises NotFound, or what `Source.describe` raises.
-    """
-    dataset = runtime.datasets.get(name)
-    if dataset is None:
-        raise NotFound(f"There is no dataset {name!r}.", hint="List the datasets to see their names.")
-    if dataset.fields:
-        return dataset
-    if name not in runtime.resolved:
-        runtime.resolved[name] = replace(dataset, fields=runtime.sources[dataset.source].describe(dataset))
-    return runtime.resolved[name]
-
-
-def find_dataset(runtime: Runtime, principal: Principal, name: str) -> Dataset:
+def find_dataset(
+    runtime: Runtime, principal: Principal, name: str, *, schema: str | None = None, with_custom: bool = False
+) -> Dataset:
     """The resolved dataset, if this principal may read it. Raises InsufficientScope; NotFound with the nearest name."""
     require(principal, Scope.REPORTS_READ)
     if name not in runtime.datasets:
         visible = [dataset.name for dataset in _visible(runtime, principal)]
         raise NotFound(f"There is no dataset {name!r}.", hint=did_you_mean(name, visible, "Datasets"))
     require(principal, *sorted(runtime.datasets[name].scopes))
-    return resolve_dataset(runtime, name)
+    return resolve_dataset(runtime, name, principal, schema=schema, with_custom=with_custom)
 
 
 def plan_request(runtime: Runtime, principal: Principal, request: ExportRequest) -> tuple[Source, Plan]:
     """The request proven valid for this principal, and the source that runs it."""
-    dataset = find_dataset(runtime, principal, request.dataset)
+    with_custom = needs_custom_fields(request)
+    dataset = find_dataset(runtime, principal, request.dataset, schema=request.schema, with_custom=with_custom)
     return runtime.sources[dataset.source], plan_export(dataset, request, principal, runtime.now())
 
 
@@ -90,12 +88,13 @@ def list_datasets(runtime: Runtime, principal: Principal) -> tuple[DatasetView, 
     One whose source does not answer is listed without fields rather than hiding all the others.
     """
     require(principal, Scope.REPORTS_READ)
-    return tuple(_view(runtime, principal, _described(runtime, dataset)) for dataset in _visible(runtime, principal))
+    visible = _visible(runtime, principal)
+    return tuple(_view(runtime, principal, _described(runtime, principal, dataset)) for dataset in visible)
 
 
 def describe_dataset(runtime: Runtime, principal: Principal, name: str) -> DatasetView:
     """One dataset: fields, operators, formats. Raises InsufficientScope, NotFound, SourceFailed."""
-    return _view(runtime, principal, find_dataset(runtime, principal, name))
+    return _view(runtime, principal, find_dataset(runtime, principal, name, with_custom=True))
 
 
 def count_rows(runtime: Runtime, principal: Principal, request: ExportRequest, *, stop: Stop | None = None) -> RowCount:
@@ -114,15 +113,16 @@ def _visible(runtime: Runtime, principal: Principal) -> list[Dataset]:
     return [dataset for dataset in runtime.datasets.values() if dataset.scopes <= principal.scopes]
 
 
-def _described(runtime: Runtime, dataset: Dataset) -> Dataset:
+def _described(runtime: Runtime, principal: Principal, dataset: Dataset) -> Dataset:
     try:
-        return resolve_dataset(runtime, dataset.name)
+        return resolve_dataset(runtime, dataset.name, principal, with_custom=True)
     except (SourceFailed, SourceTimeout):
         return dataset
 
 
 def _view(runtime: Runtime, principal: Principal, dataset: Dataset) -> DatasetView:
-    columns = visible_fields(dataset, principal)
+    view = view_of(dataset, principal)
+    columns = view.shown
     names = {column.field.column: column.name for column in reversed(columns)}
     return DatasetView(
         name=dataset.name,
@@ -133,6 +133,10 @@ def _view(runtime: Runtime, principal: Principal, dataset: Dataset) -> DatasetVi
         date_field=dataset.date_field if dataset.date_field in names.values() else None,
         key=tuple(names[column] for column in dataset.key if column in names),
         row_limit=dataset.row_limit or None,
+        custom_fields=tuple(
+            CustomFieldView(**vars(_field_view(column)), group=column.field.group, group_label=column.field.group_label)
+            for column in view.custom
+        ),
     )
 
 

@@ -4,7 +4,7 @@ import re
 import threading
 import unicodedata
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 from offtake.encode import parse_options
 from offtake.engine.export import Account, export_chunks
 from offtake.engine.manifest import manifest_of
-from offtake.errors import Cancelled, InvalidFormat, SourceTimeout
+from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeout
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
 from offtake.model.job import Manifest
@@ -152,11 +152,29 @@ def _deadline(seconds: int, stop: Stop) -> Iterator[None]:
 
 
 def _filename(runtime: Runtime, request: ExportRequest, plan: Plan, extension: str) -> str:
-    """What the request calls the file, or the dataset and today's date where the reader is."""
-    zone = zoneinfo.ZoneInfo(plan.reader.timezone or "UTC")
-    default = f"{request.dataset}_{runtime.now().astimezone(zone):%Y-%m-%d}"
-    wanted = clean_filename(request.filename or "") or clean_filename(default)
+    """What the request calls the file, or the dataset and today's date; times are those where the reader is."""
+    now = runtime.now().astimezone(zoneinfo.ZoneInfo(plan.reader.timezone or "UTC"))
+    known = {
+        "dataset": request.dataset,
+        "date": f"{now:%Y-%m-%d}",
+        "datetime": f"{now:%Y-%m-%dT%H-%M-%S}",
+        "format": request.format,
+    }
+    wanted = clean_filename(fill_filename(request.filename or "", known))
+    wanted = wanted or clean_filename(fill_filename("{dataset}_{date}", known))
     return wanted if wanted.lower().endswith(f".{extension}") else f"{wanted}.{extension}"
+
+
+def fill_filename(template: str, known: Mapping[str, str]) -> str:
+    """The template with its `{placeholders}` filled in. Raises InvalidRequest for one that is not known."""
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1] not in known:
+            hint = f"Known: {', '.join(f'{{{name}}}' for name in known)}."
+            raise InvalidRequest(f"A file name has no placeholder {match[0][:40]!r}.", hint=hint, pointer="/filename")
+        return known[match[1]]
+
+    return re.sub(r"\{([^{}]*)\}", fill, template)
 
 
 def clean_filename(text: str) -> str:

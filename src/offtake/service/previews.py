@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -40,7 +41,8 @@ def preview_rows(
 ) -> Preview:
     """The first 50 rows. Formats that keep types give typed cells (as JSON has them), the others texts and nulls.
 
-    Works beyond the dataset's row limit too: the total then tells how far beyond.
+    Works beyond the dataset's row limit too: the total then tells how far beyond. An expanded array shows the first 50
+    rows of the file, while the total still counts the dataset's.
     """
     format = find_format(runtime, request.format)
     options = parse_options(format, request.options)
@@ -51,9 +53,10 @@ def preview_rows(
         shown, settings = _shown_as(runtime, format, options)
         data = b"".join(export_chunks(source, few, shown, settings, stop=stop))
         matched = source.count(plan, stop)
-    names = [column.name for column in plan.columns]
+    names = [column.name for column in plan.file_columns]
     rows = _read_csv(data, len(names)) if shown.name == "csv" else _read_lines(data, names)
-    return Preview(plan.columns, tuple(rows), matched if plan.limit is None else min(matched, plan.limit))
+    total = matched if plan.limit is None else min(matched, plan.limit)
+    return Preview(plan.file_columns, tuple(islice(rows, ROWS)), total)
 
 
 def _shown_as(runtime: Runtime, format: Format, options: Any) -> tuple[Format, Any]:

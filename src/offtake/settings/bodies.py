@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from offtake.model.dataset import FieldType, Mask
+from offtake.model.dataset import FieldType, Mask, Schemas
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
 
@@ -103,7 +103,8 @@ class CustomFieldsBody(Body):
     id: Text
     label: Text
     type: Text
-    group: Text | None = None
+    group: Text | None = Field(None, description="The id of the form a field belongs to.")
+    group_label: Text | None = Field(None, description="The name of that form, to tell equal labels apart.")
 
 
 class SchemasBody(Body):
@@ -113,6 +114,9 @@ class SchemasBody(Body):
     id: Text
     fields: Text
     column: Text = Field(description="The json column that holds each row's values.")
+    schema_: Text = Field(
+        Schemas.schema, alias="schema", description="The field or column that says which schema a row is of."
+    )
 
 
 class DatasetBody(Body):

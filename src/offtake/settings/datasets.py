@@ -38,7 +38,7 @@ def _dataset(document: Document, name: str, body: DatasetBody) -> Dataset:
         default_sort=tuple(_sort(entry) for entry in body.default_sort),
         row_limit=body.row_limit,
         custom_fields=_custom_fields(body),
-        schemas=Schemas(**body.schemas.model_dump()) if body.schemas else None,
+        schemas=_schemas(body, fields),
         aliases=dict(body.aliases),
     )
 
@@ -98,8 +98,6 @@ def _check_origin(document: Document, here: Location, name: str) -> None:
         document.complain(here, f"dataset {name!r} has both 'table' and 'sql'; keep one of them")
     if "table" not in written and "sql" not in written:
         document.complain(here, f"dataset {name!r} needs 'table' or 'sql'")
-    if "fields" in written and "schemas" in written:
-        document.complain((*here, "schemas"), "'schemas' stands instead of 'fields'; keep one of them")
 
 
 def _check_dates_and_order(document: Document, here: Location, body: DatasetBody, fields: Mapping[str, Field]) -> None:
@@ -121,7 +119,7 @@ def _check_dates_and_order(document: Document, here: Location, body: DatasetBody
 def _check_references(document: Document, here: Location, body: DatasetBody) -> None:
     """What `custom_fields` and `schemas` name must be a dataset and fields of it."""
     if body.custom_fields:
-        names = {key: getattr(body.custom_fields, key) for key in ("id", "label", "type", "group")}
+        names = {key: getattr(body.custom_fields, key) for key in ("id", "label", "type", "group", "group_label")}
         _check_reference(document, (*here, "custom_fields"), "definitions", body.custom_fields.definitions, names)
     if body.schemas:
         names = {key: getattr(body.schemas, key) for key in ("id", "fields")}
@@ -170,3 +168,8 @@ def _sort(entry: str) -> Sort:
 
 def _custom_fields(body: DatasetBody) -> CustomFields | None:
     return CustomFields(**body.custom_fields.model_dump(exclude_none=True)) if body.custom_fields else None
+
+
+def _schemas(body: DatasetBody, fields: Mapping[str, Field]) -> Schemas | None:
+    spec = body.schemas
+    return Schemas(spec.dataset, spec.id, spec.fields, spec.column, _column(fields, spec.schema_)) if spec else None
