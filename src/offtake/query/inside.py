@@ -6,6 +6,7 @@ counts as null. Absent keys and JSON's null are null. Keys are bound values; whe
 one that would need escaping there is refused.
 """
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Field, FieldType
@@ -121,7 +123,8 @@ def _pg_day(text: Expr) -> Expr:
 
 
 def _pg_instant(text: Expr, zone: ZoneInfo) -> Expr:
-    written = sa.func.to_char(_pg_day(text), "YYYY-MM-DD") + sa.func.substr(text, sa.literal_column("11"))
+    day = sa.func.to_char(_pg_day(text), bind("YYYY-MM-DD", sa.Text()))
+    written = sa.func.concat(day, sa.func.substr(text, sa.literal_column("11")))
     local = sa.func.timezone(bind(zone.key, sa.Text()), sa.cast(written, SqlType("TIMESTAMP")))
     return sa.case((_pg_matches(text, _HAS_OFFSET), sa.cast(written, SqlType("TIMESTAMPTZ"))), else_=local)
 
@@ -180,7 +183,12 @@ def _duck_text(column: Expr, field: Field) -> Expr:
 
 def _duck_elements(column: Expr, field: Field) -> Expr:
     kind = "DOUBLE[]" if field.items in _NUMBERS else "VARCHAR[]"
-    return sa.try_cast(_duck_found(column, field, "json_extract"), SqlType(kind))
+    return _try_cast(_duck_found(column, field, "json_extract"), kind)
+
+
+def _try_cast(value: Expr, type_: str) -> Expr:
+    """Null for what cannot be cast. SQLAlchemy's own is for SQL Server alone."""
+    return sa.func.TRY_CAST(value.op("AS")(sa.literal_column(type_)))
 
 
 _DUCK_TYPES = {
@@ -196,25 +204,35 @@ def _duck_comparable(text: Expr, type_: FieldType, zone: ZoneInfo) -> Expr:
         case FieldType.BOOLEAN:
             return _boolean(text, "true", "false")
         case FieldType.DATE:
-            return sa.try_cast(sa.func.left(text, sa.literal_column("10")), SqlType("DATE"))
+            return _try_cast(sa.func.left(text, sa.literal_column("10")), "DATE")
         case FieldType.DATETIME:
-            instant = sa.try_cast(text, SqlType("TIMESTAMPTZ"))
-            local = sa.func.timezone(bind(zone.key), sa.try_cast(text, SqlType("TIMESTAMP")))
+            instant = _try_cast(text, "TIMESTAMPTZ")
+            local = sa.func.timezone(bind(zone.key), _try_cast(text, "TIMESTAMP"))
             return sa.case((sa.func.regexp_matches(text, bind(_HAS_OFFSET)), instant), else_=local)
-    return sa.try_cast(text, SqlType(_DUCK_TYPES[type_])) if type_ in _DUCK_TYPES else text
+    return _try_cast(text, _DUCK_TYPES[type_]) if type_ in _DUCK_TYPES else text
 
 
 # MySQL and MariaDB. JSON's null comes out as a value of its own; text without an offset is taken as UTC.
 
 
 def _my_text(column: Expr, field: Field) -> Expr:
-    found = sa.func.json_extract(column, bind(_checked_path(field)))
+    found = _my_found(column, field)
     return _if(_my_is_value(found), sa.func.json_unquote(found))
 
 
 def _my_elements(column: Expr, field: Field) -> Expr:
-    found = sa.func.json_extract(column, bind(_checked_path(field)))
+    found = _my_found(column, field)
     return _if(_my_is_value(found), found)
+
+
+def _my_found(column: Expr, field: Field) -> Expr:
+    """MariaDB compares keys as they are written, with or without escapes, and takes a leading `-` for a number's."""
+    if any(key.startswith("-") for key in field.path):
+        raise _unwritable(field)
+    paths = dict.fromkeys(
+        "$" + "".join(f".{json.dumps(key, ensure_ascii=is_ascii)}" for key in field.path) for is_ascii in (False, True)
+    )
+    return sa.func.coalesce(*(sa.func.json_extract(column, bind(path)) for path in paths))
 
 
 def _my_is_value(found: Expr) -> Expr:
@@ -228,16 +246,16 @@ def _my_matches(text: Expr, pattern: str) -> Expr:
 def _my_comparable(text: Expr, type_: FieldType, _zone: ZoneInfo) -> Expr:
     match type_:
         case FieldType.INTEGER | FieldType.DECIMAL:
-            return _if(_my_matches(text, _NUMBER), sa.cast(text, SqlType("DECIMAL(65, 20)")))
+            return _if(_my_matches(text, _NUMBER), sa.cast(text, mysql.DECIMAL(65, 20)))
         case FieldType.NUMBER:
-            return _if(_my_matches(text, _NUMBER), sa.cast(text, SqlType("DOUBLE")))
+            return _if(_my_matches(text, _NUMBER), text.op("+")(sa.literal_column("0e0")))
         case FieldType.BOOLEAN:
             return _boolean(text, "1", "0")
         case FieldType.DATE:
             day = sa.func.left(text, sa.literal_column("10"))
             return _if(_my_matches(text, _DATE), sa.cast(day, sa.Date()))
         case FieldType.TIME:
-            return _if(_my_matches(text, _TIME), sa.cast(text, SqlType("TIME(6)")))
+            return _if(_my_matches(text, _TIME), sa.cast(text, mysql.TIME(fsp=6)))
         case FieldType.DATETIME:
             return _if(_my_matches(text, _INSTANT), _my_instant(text))
     return text
@@ -245,7 +263,7 @@ def _my_comparable(text: Expr, type_: FieldType, _zone: ZoneInfo) -> Expr:
 
 def _my_instant(text: Expr) -> Expr:
     clock = sa.func.regexp_substr(text, bind(f"^{_DAY}([ Tt]{_CLOCK})?"))
-    wall = sa.cast(sa.func.replace(sa.func.upper(clock), bind("T"), bind(" ")), SqlType("DATETIME(6)"))
+    wall = sa.cast(sa.func.replace(sa.func.upper(clock), bind("T"), bind(" ")), mysql.DATETIME(fsp=6))
     offset = sa.func.nullif(sa.func.regexp_substr(text, bind("[+-][0-9]{2}:[0-9]{2}$")), bind(""))
     plain = sa.func.replace(sa.func.coalesce(offset, bind("00:00")), bind("+"), bind(""))
     return sa.func.subtime(wall, plain)
@@ -280,13 +298,6 @@ def _plain_comparable(text: Expr, type_: FieldType, _zone: ZoneInfo) -> Expr:
 
 def _path(keys: tuple[str, ...]) -> str:
     return "$" + "".join(f'."{key}"' for key in keys)
-
-
-def _checked_path(field: Field) -> str:
-    """The path, unless a key holds what a quoted key would have to escape."""
-    if any(character in '"\\' or not character.isprintable() for key in field.path for character in key):
-        raise _unwritable(field)
-    return _path(field.path)
 
 
 def _literal_path(field: Field) -> Expr:
