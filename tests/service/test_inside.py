@@ -208,7 +208,7 @@ def test_duckdb_looks_inside_structs(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE orders AS SELECT 1 AS id, 'acme' AS tenant, "
-            "{'price': 12345.6789::DECIMAL(38, 20), 'when': TIMESTAMPTZ '2026-05-01 10:00:00+02', 'tags': ['vip']} AS info"
+            "{'price': 12345.6789::DECIMAL(38, 20), 'when': TIMESTAMPTZ '2026-05-01 10:00:00+02', 'tags': ['vip']} info"
         )
     with shaped.runtime_over(f"duckdb:///{tmp_path}/orders.duckdb", tmp_path) as runtime:
         (row,) = exported(runtime, READER, "info.price", "info.when", "info.tags")

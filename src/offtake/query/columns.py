@@ -124,7 +124,7 @@ def _find_array(name: str, view: View) -> Field:
     if column.mask is not None:
         raise InvalidRequest(f"{column.name} is masked, so it cannot be expanded.", hint=hint, pointer=pointer)
     if column.type is not FieldType.LIST:
-        detail = f"{column.name} is a {column.type.value}, not an array."
+        detail = f"{column.name} is of the type {column.type.value}, not an array."
         raise InvalidRequest(detail, hint=hint, pointer=pointer)
     return column.field
 

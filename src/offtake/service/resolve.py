@@ -6,7 +6,7 @@ a plan of the caller's tenant like any other; the caller needs no scope for them
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -143,7 +143,10 @@ def _schema_fields(written: Any, dataset: str) -> tuple[Field, ...]:
         ) from None
 
 
-def _members(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Field, ...]:
+def _members(entries: Any) -> tuple[Field, ...]:
+    """The fields of a list of entries, or of none; of equal keys the last. TypeError for anything but a list."""
+    if entries is not None and not isinstance(entries, list):
+        raise TypeError(entries)
     fields = (_member(entry) for entry in entries or ())
     return tuple({field.name: field for field in fields if field.name}.values())
 
