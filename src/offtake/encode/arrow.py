@@ -15,13 +15,13 @@ class ArrowOptions:
 
 
 def encode_arrow(stream: RowStream, _options: ArrowOptions) -> Chunks:
-    """One chunk a batch, the footer last."""
+    """What each batch comes to, the footer last."""
     schema, sink = labelled_schema(stream), Sink()
     with closing(stream), pa.ipc.new_file(sink, schema) as writer:
         for batch in stream:
             writer.write_batch(finite_batch(batch, schema))
-            yield sink.take()
-    yield sink.take()
+            yield from sink.take()
+    yield from sink.take()
 
 
 ARROW = Format("arrow", "application/vnd.apache.arrow.file", "arrow", ArrowOptions, encode_arrow, machine=True)

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from offtake.model.ports import RowStream
+from offtake.model.ports import Chunks, RowStream
 
 LARGEST = {pa.date32(): 2**31 - 1, pa.timestamp("us", "UTC"): 2**63 - 1}
 
@@ -20,11 +20,11 @@ class Sink:
         self._parts.append(bytes(data))
         return len(data)
 
-    def take(self) -> bytes:
-        """Everything written since the last time."""
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
+    def take(self) -> Chunks:
+        """Everything written since the last time, piece by piece, none of which is held once it was given away."""
+        self._parts.reverse()
+        while self._parts:
+            yield self._parts.pop()
 
     def flush(self) -> None:
         """Nothing is held back."""
