@@ -17,7 +17,7 @@ from workbooks import SNAPSHOT, stream_of
 from offtake.encode import parse_options
 from offtake.encode.json import JSON, NDJSON
 from offtake.encode.nested import json_line, json_texts
-from offtake.model.dataset import FieldType
+from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Reader
 
 CHILE = Reader("es-CL", "America/Santiago")
@@ -134,6 +134,21 @@ def test_structs_are_read_back_from_any_slice(rows: list[Any], data: st.DataObje
     start = data.draw(st.integers(0, len(rows)))
     texts = json_texts(values.slice(start)).to_pylist()
     assert [None if text is None else json.loads(text) for text in texts] == rows[start:]
+
+
+def test_decimals_and_json_inside_lists_and_structs_are_no_strings() -> None:
+    digits, document = Field("k", FieldType.DECIMAL, "k", "K"), Field("j", FieldType.JSON, "j", "J")
+    inside = [("k", pa.string()), ("j", pa.string()), ("t", pa.string())]
+    objects = pa.array([[{"k": "1.50", "j": '{"a": 2}', "t": "3"}, None], None], pa.list_(pa.struct(inside)))
+    of_objects = Field("o", FieldType.LIST, "o", "O", fields=(digits, document))
+    assert json_texts(objects, of_objects).to_pylist() == ['[{"k":1.50,"j":{"a": 2},"t":"3"},null]', None]
+    lists = pa.array([["[1]", None, "[2,3]"]])
+    assert (
+        json_texts(lists, Field("l", FieldType.LIST, "l", "L", items=FieldType.JSON))[0].as_py() == "[[1],null,[2,3]]"
+    )
+    numbers = pa.array([["12345678901234567890.10", "NaN"]])
+    of_numbers = Field("n", FieldType.LIST, "n", "N", items=FieldType.DECIMAL)
+    assert json_texts(numbers, of_numbers)[0].as_py() == "[12345678901234567890.10,null]"
 
 
 @given(st.text(), NESTED)

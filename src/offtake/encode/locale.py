@@ -14,7 +14,7 @@ from babel.numbers import (
 
 from offtake.encode.language import Language, is_plain, read_language
 from offtake.encode.patterns import compile_pattern, pattern_for
-from offtake.encode.rows import ColumnWriter, NumberStyle, NumberWriter, PatternWriter, iso_writer
+from offtake.encode.rows import ColumnWriter, NumberStyle, NumberWriter, PatternWriter, TextWriter, iso_writer
 from offtake.encode.zones import zone_table
 from offtake.model.dataset import FieldType
 from offtake.model.export import Column, Reader
@@ -34,6 +34,8 @@ def column_writer(column: Column, type: pa.DataType, reader: Reader, *, date_sty
         language = _language(reader)
         zone = zone_table(reader.timezone if kind is FieldType.DATETIME else None)
         return PatternWriter(compile_pattern(pattern, language, zone), zone, language.digits)
+    if pa.types.is_nested(type):
+        return TextWriter(column.field)
     plain = iso_writer(type, reader.timezone, column.type)
     if isinstance(plain, NumberWriter) and not is_plain(reader.locale):
         return number_writer(_language(reader))

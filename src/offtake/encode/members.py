@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from offtake.encode.locale import column_writer
-from offtake.encode.rows import Cell, Escape, Fixed, Mode, NumberWriter, PatternWriter, json_writer
+from offtake.encode.rows import Cell, Escape, Fixed, JsonWriter, Mode, NumberWriter, PatternWriter, json_writer
 from offtake.model.export import Column, Reader
 
 
@@ -18,6 +18,8 @@ def member_cell(
     With a reader, numbers, dates and times are texts in the reader's language and zone.
     """
     writer, quoted = json_writer(type, column.type)
+    if pa.types.is_nested(type):
+        writer = JsonWriter(column.field)
     if reader is not None and isinstance(writer, NumberWriter | PatternWriter):
         writer, quoted = column_writer(column, type, reader, date_style=date_style), True
     escape = Escape(Mode.JSON) if quoted else Escape()

@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, islice
 
@@ -22,8 +22,9 @@ from offtake.encode.template import (
     NumberWriter,
     RowTemplate,
     Tally,
+    TextWriter,
 )
-from offtake.model.dataset import FieldType
+from offtake.model.dataset import Field, FieldType
 
 ROWS_PER_CHUNK = 8192
 QUOTE = Fixed(b'"')
@@ -45,7 +46,8 @@ def render_prepared(
 def prepare_any(values: pa.Array, writer: ColumnWriter) -> Prepared:
     """As `columns.prepare`; lists, structs and JSON text become text first."""
     if pa.types.is_nested(values.type):
-        return Prepared(Kind.TEXT, json_texts(values))
+        field = writer.field if isinstance(writer, TextWriter | JsonWriter) else None
+        return Prepared(Kind.TEXT, json_texts(values, field))
     if isinstance(writer, JsonWriter):
         lines = [None if text is None else json_line(text) for text in valid_text(values).to_pylist()]
         return Prepared(Kind.TEXT, pa.array(lines, pa.string()))
@@ -77,35 +79,36 @@ def json_writer(type: pa.DataType, field_type: FieldType | None = None) -> tuple
             return writer, not pa.types.is_boolean(type)
 
 
-def json_texts(values: pa.Array) -> pa.StringArray:
+def json_texts(values: pa.Array, field: Field | None = None) -> pa.StringArray:
     """Every value as JSON on one line; null stays null. Objects keep the order of the struct's fields."""
     if pa.types.is_struct(values.type):
-        return _objects(values)
+        return _objects(values, {} if field is None else {inner.name: inner for inner in field.fields})
     if pa.types.is_nested(values.type):
-        return _arrays(values)
-    writer, quoted = json_writer(values.type)
+        return _arrays(values, field)
+    writer, quoted = json_writer(values.type, None if field is None else field.type)
     around = QUOTE if quoted else Fixed()
     return texts(values, Cell(0, writer, around, around, escape=Escape(Mode.JSON) if quoted else Escape()))
 
 
-def _objects(values: pa.StructArray) -> pa.StringArray:
+def _objects(values: pa.StructArray, fields: Mapping[str, Field]) -> pa.StringArray:
     pieces: list[object] = []
     for index, field in enumerate(values.type):
         comma = "," if index else "{"
         pieces += [
             pa.scalar(f"{comma}{json.dumps(field.name, ensure_ascii=False)}:"),
-            json_texts(pc.struct_field(values, index)),
+            json_texts(pc.struct_field(values, index), fields.get(field.name)),
         ]
     pieces = pieces or [pa.scalar("{")]
     text = pc.binary_join_element_wise(*pieces, pa.scalar("}"), "", null_handling="replace", null_replacement="null")
     return pc.if_else(values.is_valid(), text, None)
 
 
-def _arrays(values: pa.Array) -> pa.StringArray:
+def _arrays(values: pa.Array, field: Field | None) -> pa.StringArray:
     if not pa.types.is_list(values.type):
         values = values.cast(pa.list_(values.type.value_type))
     first, last = values.offsets[0].as_py(), values.offsets[-1].as_py()
-    items = json_texts(values.values.slice(first, last - first)).fill_null("null")
+    item = None if field is None else replace(field, type=field.items or FieldType.STRUCT, items=None)
+    items = json_texts(values.values.slice(first, last - first), item).fill_null("null")
     joined = pc.binary_join(pa.ListArray.from_arrays(pc.subtract(values.offsets, first), items), ",")
     text = pc.binary_join_element_wise(pa.scalar("["), joined, pa.scalar("]"), "")
     return pc.if_else(values.is_valid(), text, None)

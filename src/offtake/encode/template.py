@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from offtake.encode.zones import ZoneTable, zone_table
+from offtake.model.dataset import Field
 
 
 class Mode(IntEnum):
@@ -109,15 +110,22 @@ Pattern = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class TextWriter:
-    """Strings as they are; lists and structs as one line of JSON."""
+    """Strings as they are; lists and structs as one line of JSON.
+
+    Of these, `field` tells which of the strings inside are JSON or decimals, and no JSON strings.
+    """
+
+    field: Field | None = None
 
 
 @dataclass(frozen=True)
 class JsonWriter:
     """JSON text as one line of JSON (columns of type json, lists, structs); text that is no JSON as a JSON string.
 
-    Its cells want Mode.NONE and no quotes around.
+    Its cells want Mode.NONE and no quotes around. `field` as in TextWriter.
     """
+
+    field: Field | None = None
 
 
 @dataclass(frozen=True)

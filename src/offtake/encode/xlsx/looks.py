@@ -47,7 +47,7 @@ def _look(column: Column, type: pa.DataType, reader: Reader, date_style: str | N
         return Look(NumberWriter(exact_digits=EXACT_DIGITS), _decimal_format(type, reader))
     if pa.types.is_temporal(type):
         return _dated(type, reader, date_style)
-    return Look(TextWriter())
+    return Look(TextWriter(column.field))
 
 
 def _decimal_format(type: pa.DataType, reader: Reader) -> str:
