@@ -10,7 +10,7 @@ DONE := $(VENV)/.done
 INSTALL := python3 -m pip --python $(BIN)/python --disable-pip-version-check -qq install --root-user-action=ignore \
 	--no-deps --no-build-isolation
 LOCKED := $(INSTALL) --require-hashes
-KERNEL := $(wildcard hatch_build.py src/offtake/encode/kernel/*.c)
+KERNEL := $(wildcard hatch_build.py src/offtake/*/*/*.c)
 # Without a C compiler, one comes as a wheel; without that too, offtake renders in plain Python.
 COMPILER := $(if $(shell command -v cc),,$(DONE)/zig)
 

@@ -14,13 +14,16 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-KERNEL = Path("src/offtake/encode/kernel")
+LIBRARIES = (
+    (Path("src/offtake/encode/kernel/rows.c"), "librows.so"),
+    (Path("src/offtake/source/binary/copy.c"), "libcopy.so"),
+)
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden")
 OLDEST_GLIBC = "2.17"
 
 
 class KernelHook(BuildHookInterface):
-    """Puts `librows.so` beside `rows.c` before the wheel, editable or not, is put together."""
+    """Puts a library beside each C source before the wheel, editable or not, is put together."""
 
     PLUGIN_NAME = "custom"
 
@@ -28,8 +31,9 @@ class KernelHook(BuildHookInterface):
         """Compile; a wheel that holds a library is for this kind of machine only."""
         if self.target_name != "wheel":
             return
-        folder = Path(self.root) / KERNEL
-        if compile_kernel(folder / "rows.c", folder / "librows.so"):
+        sources = [(Path(self.root) / source, name) for source, name in LIBRARIES]
+        compiled = [compile_kernel(source, source.with_name(name)) for source, name in sources]
+        if any(compiled):
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 

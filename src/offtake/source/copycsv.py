@@ -68,7 +68,7 @@ def copy_blocks(connection: pq.abc.PGconn) -> Generator[bytearray, None, None]:
                 connection.consume_input()
         else:
             break
-    _finish_copy(connection)
+    finish_copy(connection)
     if block:
         yield block
 
@@ -78,7 +78,8 @@ def _is_whole(block: bytearray) -> bool:
     return block.endswith(b"\n") and block.count(b'"') % 2 == 0
 
 
-def _finish_copy(connection: pq.abc.PGconn) -> None:
+def finish_copy(connection: pq.abc.PGconn) -> None:
+    """Take the server's last word on a COPY. Raises CopyFailed if it failed, OperationalError if nobody is there."""
     while (result := connection.get_result()) is not None:
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise CopyFailed(_sqlstate(result))

@@ -11,7 +11,6 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from offtake.errors import Cancelled, OfftakeError
 from offtake.model.ports import Stop
-from offtake.source.copycsv import copy_blocks
 
 BLOCKS_AHEAD = 2
 CANCEL_AGAIN_S = 0.1
@@ -63,13 +62,18 @@ class CopyReader:
     """
 
     def __init__(
-        self, pooled: PoolProxiedConnection, stop: Stop, translate: Callable[[Exception], OfftakeError]
+        self,
+        pooled: PoolProxiedConnection,
+        stop: Stop,
+        translate: Callable[[Exception], OfftakeError],
+        read: Callable[[psycopg.pq.abc.PGconn], Generator[Any, None, None]],
     ) -> None:
         self._pooled = pooled
         self._connection = driver_connection(pooled)
         self._stop = stop
         self._translate = translate
-        self._blocks: deque[bytearray] = deque()
+        self._read = read
+        self._blocks: deque[Any] = deque()
         self._changed = threading.Condition()
         self._cancelling = threading.Lock()  # held while the connection is cancelled or let go
         self._is_left = self._is_done = False
@@ -78,14 +82,14 @@ class CopyReader:
         self._thread.start()
         self._detach = stop.attach(self._leave)
 
-    def blocks(self) -> Generator[bytearray, None, None]:
+    def blocks(self) -> Generator[Any, None, None]:
         """The blocks, in order. Raises what ended the read early, translated; Cancelled if it was asked to stop."""
         while (block := self._next()) is not None:
             yield block
         if self._error is not None:
             raise self._translate(self._error) from self._error
 
-    def _next(self) -> bytearray | None:
+    def _next(self) -> Any:
         with self._changed:
             self._changed.wait_for(lambda: self._blocks or self._is_done or self._is_left)
             if self._stop.is_set:
@@ -109,7 +113,7 @@ class CopyReader:
 
     def _run(self) -> None:
         try:
-            for block in copy_blocks(self._connection.pgconn):
+            for block in self._read(self._connection.pgconn):
                 if not self._hand_over(block):
                     break
         except Exception as error:
@@ -124,7 +128,7 @@ class CopyReader:
                     self._is_done = True
                     self._changed.notify_all()
 
-    def _hand_over(self, block: bytearray) -> bool:
+    def _hand_over(self, block: Any) -> bool:
         """Wait for room and leave the block there; False if nobody wants it any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_left or len(self._blocks) < BLOCKS_AHEAD)

@@ -1,6 +1,6 @@
-"""PostgreSQL: COPY (select) TO STDOUT as CSV, in one read-only snapshot, parsed to Arrow."""
+"""PostgreSQL: COPY (select) TO STDOUT in one read-only snapshot, read to Arrow."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,9 @@ from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import RowStream, SourceSpec, Stop, Table
 from offtake.query.sql import build_count, build_select
-from offtake.source.copycsv import CopyFailed, CsvParser, start_copy
+from offtake.source import binary
+from offtake.source.copycsv import CopyFailed, start_copy
+from offtake.source.pgcopy import Copy, binary_copy, csv_copy
 from offtake.source.pgread import CopyReader, cancelled_by, driver_connection
 from offtake.source.pgtypes import (
     CATALOGUE,
@@ -62,14 +64,15 @@ _NOT_NULL = "SELECT attnum FROM pg_catalog.pg_attribute WHERE attrelid = %(table
 
 def open_postgres(spec: SourceSpec) -> "PostgresSource":
     """The source of a `postgresql://` URL; nothing is connected yet."""
-    return PostgresSource(spec)
+    return PostgresSource(spec, is_binary=binary.available())
 
 
 class PostgresSource:
     """A PostgreSQL database behind a pool of connections, each in autocommit: every transaction is begun here."""
 
-    def __init__(self, spec: SourceSpec) -> None:
+    def __init__(self, spec: SourceSpec, *, is_binary: bool) -> None:
         self._spec = spec
+        self._is_binary = is_binary
         self._zone = ZoneInfo(spec.timezone)
         self._builtin: dict[int, PgType] = {}
         self._engine = sa.create_engine(
@@ -106,15 +109,13 @@ class PostgresSource:
             snapshot_at = self._begin(connection)
             types, naive = self._types(connection, plan)
             check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
-            statement = self._select(plan, types, naive)
+            schema = pa.schema([(pair[0].name, wanted_type(*pair)) for pair in zip(plan.columns, types, strict=True)])
+            copy = self._copy(connection, plan, types, naive, schema)
             stop.check()
-            start_copy(connection.pgconn, f"COPY ({self._sql(connection, statement)}) TO STDOUT (FORMAT csv)".encode())
-        reader = CopyReader(pooled, stop, lambda error: self._translate(error, stop))
-        schema = pa.schema(
-            [(column.name, wanted_type(column, type_)) for column, type_ in zip(plan.columns, types, strict=True)]
-        )
-        parser = CsvParser([cells(*pair, self._zone) for pair in zip(plan.columns, types, strict=True)], schema)
-        batches = _batches(reader, parser)
+            query = f"COPY ({self._sql(connection, copy.statement)}) TO STDOUT (FORMAT {copy.format})"
+            start_copy(connection.pgconn, query.encode())
+        reader = CopyReader(pooled, stop, lambda error: self._translate(error, stop), copy.read)
+        batches = _batches(reader, copy.parse, schema)
         next(batches)  # a generator that has not begun would not close the reader
         return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader)
 
@@ -228,6 +229,23 @@ class PostgresSource:
         (matched,) = connection.execute(self._sql(connection, statement)).fetchone() or (0,)
         return int(matched)
 
+    def _copy(
+        self,
+        connection: psycopg.Connection[Any],
+        plan: Plan,
+        types: Sequence[PgType],
+        naive: frozenset[str],
+        schema: pa.Schema,
+    ) -> Copy:
+        """The COPY of the plan's rows, the quicker way that works here."""
+        statement = self._select(plan, types, naive)
+        columns = [cells(*pair, self._zone) for pair in zip(plan.columns, types, strict=True)]
+        if not self._is_binary:
+            return csv_copy(statement, columns, schema)
+        described = connection.execute(self._sql(connection, statement.limit(0)))
+        is_utf8 = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
+        return binary_copy(statement, self._result_types(connection, described), columns, schema, is_utf8=is_utf8)
+
     def _select(self, plan: Plan, types: Sequence[PgType], naive: frozenset[str]) -> sa.Select[Any]:
         statement = build_select(plan, DIALECT, timezone=self._zone.key, naive=naive)
         shown = []
@@ -299,9 +317,11 @@ def _condition(sqlstate: str) -> str:
         return sqlstate
 
 
-def _batches(reader: CopyReader, parser: CsvParser) -> Generator[pa.RecordBatch, None, None]:
+def _batches(
+    reader: CopyReader, parse: Callable[[Any], pa.RecordBatch], schema: pa.Schema
+) -> Generator[pa.RecordBatch, None, None]:
     """The parsed blocks, after one empty batch that is not for the consumer."""
     with closing(reader):
-        yield pa.RecordBatch.from_pylist([], schema=parser.schema)
+        yield pa.RecordBatch.from_pylist([], schema=schema)
         for block in reader.blocks():
-            yield parser.parse(block)
+            yield parse(block)
