@@ -131,6 +131,17 @@ def test_times_are_fractions_of_a_day() -> None:
     assert read_cells(one_column(values, pa.time64("us"))) == values
 
 
+def test_what_readers_would_round_to_a_day_that_is_not_there_is_iso_text() -> None:
+    times = one_column([time(23, 59, 59, 999_499), time(23, 59, 59, 999_500), time.max])
+    assert [row[0] for row in calamine_rows(workbook(times))[1:]] == [
+        time(23, 59, 59, 999_000), "23:59:59.999500", "23:59:59.999999",
+    ]  # fmt: skip
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    instants = one_column([last.replace(microsecond=us) for us in (999_000, 999_999)], pa.timestamp("us", "UTC"))
+    assert read_cells(instants)[1] == "9999-12-31T23:59:59.999999Z"
+    assert read_cells(instants)[0] == datetime(9999, 12, 31, 23, 59, 59, 999_000)  # noqa: DTZ001
+
+
 def test_text_is_never_a_formula_and_keeps_its_spaces() -> None:
     values = ["=1+1", "@x", "+1", "-2", " lead", "tail ", "\ttab", "line\nbreak\n", "007", "", "TRUE", "\u00a0x"]
     assert read_cells(one_column(values)) == values

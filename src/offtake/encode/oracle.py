@@ -36,6 +36,7 @@ LARGEST_EXPONENT = 400
 FORMULA = re.compile("[=+@\t\r＝＋－＠-]")
 NUMBER_OR_PHONE = re.compile("[+-]?[0-9 ().-]+")
 SERIALS = range(61, 2_958_466)  # 1900-03-01 to 9999-12-31; before, spreadsheets believe in a 29 February 1900
+LAST_SERIAL_US = DAY_US - 501  # spreadsheets round what is later to a day that a time, or year 9999, does not have
 SERIAL_OF_1970 = 25_569
 DAYS_BEFORE_1970 = 719_162  # from 0001-01-01
 DAYS_OF_400_YEARS = 146_097
@@ -220,6 +221,8 @@ def serial_text(value: int, writer: SerialWriter, kind: Kind) -> str | None:
     moment = _moment(value, writer.zone, kind)
     days = 0 if kind is Kind.TIME else moment.days + SERIAL_OF_1970
     if kind is not Kind.TIME and days not in SERIALS:
+        return None
+    if moment.us > LAST_SERIAL_US and (kind is Kind.TIME or days == SERIALS[-1]):
         return None
     fraction = (moment.us * 10**15 + DAY_US // 2) // DAY_US
     return f"{days}.{fraction:015}".rstrip("0").rstrip(".") if fraction else str(days)

@@ -169,7 +169,8 @@ class SerialWriter:
     """Dates, instants (local time of `zone`) and times as spreadsheet serial numbers: days since 1899-12-30.
 
     Fifteen digits of a day: with thirteen LibreOffice still shows some times a second early. What no serial number can
-    say (before 1900-03-01, after 9999-12-31, ±infinity) is written by `otherwise` and takes `Cell.other` around it.
+    say is written by `otherwise` and takes `Cell.other` around it: before 1900-03-01, after 9999-12-31, ±infinity, and
+    the last half millisecond of 9999-12-31 and of a time, which readers would round to the next day.
     """
 
     otherwise: PatternWriter

@@ -60,6 +60,7 @@ enum {
 enum { FIRST_SERIAL = 61, SERIAL_OF_1970 = 25569, LAST_SERIAL = 2958465 };
 
 #define DAY_US 86400000000LL
+#define LAST_SERIAL_US (DAY_US - 501) /* spreadsheets round what is later to a day that a time, or year 9999, lacks */
 #define LARGEST_EXPONENT 400
 #define LONGEST_INTEGER 64 /* digits of any 128-bit integer or scaled decimal, and room for a carry */
 #define LONGEST_FIELD 24   /* a year, an offset or any other number in a date */
@@ -553,10 +554,9 @@ static uint8_t *put_pattern(uint8_t *p, const Cell *cell, int64_t value) {
 static uint8_t *put_serial(uint8_t *p, const Cell *cell, int64_t value, int *other) {
   Moment m = moment_of(cell, value, &cell->serial_zone);
   int64_t days = cell->kind == TIME ? 0 : m.days + SERIAL_OF_1970;
-  if (m.infinite || (cell->kind != TIME && (days < FIRST_SERIAL || days > LAST_SERIAL))) {
-    *other = 1;
-    return put_pattern(p, cell, value);
-  }
+  int outside = cell->kind != TIME && (days < FIRST_SERIAL || days > LAST_SERIAL);
+  *other = m.infinite || outside || ((cell->kind == TIME || days == LAST_SERIAL) && m.us > LAST_SERIAL_US);
+  if (*other) return put_pattern(p, cell, value);
   p = put_unsigned(p, (uint64_t)days);
   uint64_t fraction = ((uint64_t)m.us * 10000000 + 432) / 864; /* us * 10^15 / DAY_US, rounded */
   if (fraction == 0) return p;
