@@ -181,7 +181,8 @@ zones = st.sampled_from(["UTC", "Europe/Berlin", "America/Santiago", "Asia/Kathm
 def test_days_move_the_calendar(now: datetime, days: int, zone: str) -> None:
     got = resolve_date(f"{days:+d} days midnight", now, zone)
     here = now.astimezone(ZoneInfo(zone))
-    assert got == datetime.combine(here.date() + timedelta(days=days), datetime.min.time(), ZoneInfo(zone))
+    midnight = datetime.combine(here.date() + timedelta(days=days), datetime.min.time(), ZoneInfo(zone))
+    assert got == midnight.astimezone(UTC)  # across zones Python calls no skipped time equal to anything
 
 
 @given(now=instants, hours=st.integers(-9999, 9999), zone=zones)

@@ -40,6 +40,7 @@ MEANINGS: dict[str, Filter] = {
     r'a:"\"\\"': c("a", Operator.IEQ, '"\\'),
     r"a:\!x": c("a", Operator.IEQ, "!x"),
     r'custom\:cf_1:x;"custom:cf_2":y': And((c("custom:cf_1", Operator.IEQ, "x"), c("custom:cf_2", Operator.IEQ, "y"))),
+    "custom:cf_1:x;custom:cf": And((c("custom:cf_1", Operator.IEQ, "x"), c("custom", Operator.IEQ, "cf"))),
     " a : x y , z ; ": c("a", Operator.IEQ, "x y", "z"),
     'a:" x "': c("a", Operator.IEQ, " x "),
     "a:b:c": c("a", Operator.IEQ, "b:c"),
