@@ -93,9 +93,10 @@ def member_text(text: str) -> str:
 
 def _attributes(stream: RowStream, options: JsonApiOptions, indexes: list[int], names: list[str]) -> Iterator[Cell]:
     reader = stream.reader if options.formatted else None
+    types: list[pa.DataType] = stream.schema.types
     for number, (index, name) in enumerate(zip(indexes, names, strict=False)):
         before = (b"," if number else b"") + member_name(name)
-        yield member_cell(index, before, stream.columns[index], stream.schema.types[index], reader, options.date_style)
+        yield member_cell(index, before, stream.columns[index], types[index], reader, options.date_style)
 
 
 def _relationships(stream: RowStream, options: JsonApiOptions, indexes: list[int], names: list[str]) -> Iterator[Cell]:
