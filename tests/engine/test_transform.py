@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offtake.engine.transform import expand
+from offtake.engine.transform import expand, first_rows
 from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Column, Expansion
 from offtake.model.ports import RowStream
@@ -73,7 +73,23 @@ def test_a_batch_of_long_arrays_is_expanded_in_slices() -> None:
     result = expand(stream(TAGS, rows), Expansion("tags", (column("id"), part("tags"))), rows_at_once=10)
     sizes = [batch.num_rows for batch in result]
     assert sum(sizes) == 72
-    assert max(sizes) <= 16
+    assert max(sizes) == 10
+
+
+def test_a_long_text_beside_a_long_array_is_not_repeated_all_at_once() -> None:
+    schema = pa.schema([("text", pa.string()), ("tags", pa.list_(pa.string()))])
+    rows = [{"text": "x" * 1_000_000, "tags": [str(n) for n in range(100)]}]
+    result = expand(stream(schema, rows), Expansion("tags", (column("text"), part("tags"))))
+    sizes = [(batch.num_rows, batch.nbytes) for batch in result]
+    assert sum(rows for rows, _ in sizes) == 100
+    assert max(size for _, size in sizes) < 20_000_000
+
+
+def test_the_first_rows_end_the_read() -> None:
+    closed: list[bool] = []
+    rows = first_rows(stream(TAGS, [{"id": n, "tags": []} for n in range(9)], closed), 3)
+    assert [row["id"] for row in expanded(rows)] == [0, 1, 2]
+    assert closed == [True]
 
 
 def test_closing_the_expanded_stream_closes_the_read() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from offtake.encode.compress import compress
 from offtake.engine.ahead import read_ahead
-from offtake.engine.transform import expand
+from offtake.engine.transform import expand, first_rows
 from offtake.errors import StoreFull
 from offtake.model.export import Plan
 from offtake.model.ports import About, Chunks, Format, RowStream, Source, Stop
@@ -46,17 +46,19 @@ def export_chunks(
     stop: Stop | None = None,
     on_rows: Callable[[int], None] | None = None,
     account: Account | None = None,
+    at_most: int | None = None,
 ) -> Chunks:
     """The bytes of one file. Nothing runs until the first chunk is pulled; closing it ends the read.
 
     `options` is an instance of `format.options` (None = its defaults); `on_rows` is told the size of every batch;
-    `account`, if given, is filled as the export goes, for a manifest.
+    `account`, if given, is filled as the export goes, for a manifest; `at_most` ends the file after so many rows.
     Raises what `Source.read` raises, before the first chunk whenever the failure comes before the first batch.
     """
     stop = stop or Stop()
     stream = source.read(plan, stop)
     with closing(replace(stream, batches=read_ahead(stream.batches, stop), about=_about(plan))) as ahead:
         rows = expand(ahead, plan.expansion) if plan.expansion else ahead
+        rows = rows if at_most is None else first_rows(rows, at_most)
         rows = replace(rows, batches=_prime(rows, _counters(on_rows, account)))
         with closing(format.encode(rows, options or format.options())) as encoded:
             chunks = compress(encoded, compression, getattr(options, "deflate", "fast"))

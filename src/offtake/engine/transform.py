@@ -1,4 +1,4 @@
-"""Batches to batches, between the read and the encoder: one array of every row turned into rows of its own."""
+"""Batches to batches, between the read and the encoder: an array's items as rows of their own, the first rows alone."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from offtake.model.export import Column, Expansion
 from offtake.model.ports import RowStream
 
-ROWS_AT_ONCE = 16_384  # a batch whose arrays hold more items than this is expanded in slices
+ROWS_AT_ONCE = 16_384
+BYTES_AT_ONCE = 16 << 20  # what repeats may be long: a text of 1 MB beside an array of 10,000 items would be 10 GB
 
 
 def expand(stream: RowStream, expansion: Expansion, rows_at_once: int = ROWS_AT_ONCE) -> RowStream:
@@ -23,10 +24,24 @@ def expand(stream: RowStream, expansion: Expansion, rows_at_once: int = ROWS_AT_
     def batches() -> Generator[pa.RecordBatch, None, None]:
         with closing(stream):
             for batch in stream:
-                for part in _parts(batch, expansion.array, rows_at_once):
-                    yield _expand_batch(part, expansion, schema)
+                yield from _expand_batch(batch, expansion, schema, rows_at_once)
 
     return replace(stream, columns=expansion.columns, schema=schema, batches=batches())
+
+
+def first_rows(stream: RowStream, rows: int) -> RowStream:
+    """The stream, ended after so many rows. Closing the result closes the stream."""
+
+    def batches() -> Generator[pa.RecordBatch, None, None]:
+        left = rows
+        with closing(stream):
+            for batch in stream:
+                yield batch.slice(0, left)
+                left -= batch.num_rows
+                if left <= 0:
+                    return
+
+    return replace(stream, batches=batches())
 
 
 def _type(schema: pa.Schema, expansion: Expansion, column: Column) -> pa.DataType:
@@ -38,26 +53,29 @@ def _type(schema: pa.Schema, expansion: Expansion, column: Column) -> pa.DataTyp
     return type_
 
 
-def _parts(batch: pa.RecordBatch, array: str, most: int) -> Iterator[pa.RecordBatch]:
-    """The batch in slices whose arrays hold a bounded number of items, one row at least."""
-    items = pc.sum(pc.list_value_length(batch.column(array))).as_py() or 0
-    if items <= most or batch.num_rows <= 1:
-        yield batch
-        return
-    half = batch.num_rows // 2
-    yield from _parts(batch.slice(0, half), array, most)
-    yield from _parts(batch.slice(half), array, most)
-
-
-def _expand_batch(batch: pa.RecordBatch, expansion: Expansion, schema: pa.Schema) -> pa.RecordBatch:
+def _expand_batch(
+    batch: pa.RecordBatch, expansion: Expansion, schema: pa.Schema, rows_at_once: int
+) -> Iterator[pa.RecordBatch]:
     lists = batch.column(expansion.array)
     empty = pc.equal(pc.fill_null(pc.list_value_length(lists), 0), 0)
     filled = pc.if_else(empty, pa.scalar([None], lists.type), lists)
     parents, items = pc.list_parent_indices(filled), pc.list_flatten(filled)
-    arrays = []
-    for column in expansion.columns:
-        if column.field.column:
-            arrays.append(batch.column(column.name).take(parents))
-        else:
-            arrays.append(pc.struct_field(items, list(column.field.path)) if column.field.path else items)
-    return pa.record_batch(arrays, schema=schema)
+    repeated = [batch.column(column.name) for column in expansion.columns if column.field.column]
+    step = max(1, min(rows_at_once, BYTES_AT_ONCE // (1 + sum(map(_longest, repeated)))))
+    for start in range(0, len(parents), step):
+        some, theirs = items.slice(start, step), parents.slice(start, step)
+        arrays = [_column(column, batch, some, theirs) for column in expansion.columns]
+        yield pa.record_batch(arrays, schema=schema)
+
+
+def _column(column: Column, batch: pa.RecordBatch, items: pa.Array, parents: pa.Array) -> pa.Array:
+    if column.field.column:
+        return batch.column(column.name).take(parents)
+    return pc.struct_field(items, list(column.field.path)) if column.field.path else items
+
+
+def _longest(values: pa.Array) -> int:
+    """About how many bytes the longest value has; of nested ones, the average."""
+    if pa.types.is_string(values.type):
+        return pc.max(pc.binary_length(values)).as_py() or 0
+    return int(values.nbytes) // max(1, len(values))

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +14,8 @@ from offtake.encode import parse_options
 from offtake.encode.csv import CsvOptions
 from offtake.engine.export import export_chunks
 from offtake.model.access import Principal
-from offtake.model.export import Column, ExportRequest
-from offtake.model.ports import Format, Stop
+from offtake.model.export import Column, ExportRequest, Plan
+from offtake.model.ports import Format, Source, Stop
 from offtake.service.datasets import plan_request, read_slot
 from offtake.service.downloads import find_format
 from offtake.service.runtime import Runtime
@@ -51,12 +50,22 @@ def preview_rows(
     few = dataclasses.replace(plan, limit=min(ROWS, plan.limit or ROWS), row_limit=0)
     with read_slot(runtime, principal):
         shown, settings = _shown_as(runtime, format, options)
-        data = b"".join(export_chunks(source, few, shown, settings, stop=stop))
+        data = _read_some(source, few, shown, settings, stop)
         matched = source.count(plan, stop)
     names = [column.name for column in plan.file_columns]
     rows = _read_csv(data, len(names)) if shown.name == "csv" else _read_lines(data, names)
     total = matched if plan.limit is None else min(matched, plan.limit)
-    return Preview(plan.file_columns, tuple(islice(rows, ROWS)), total)
+    return Preview(plan.file_columns, tuple(rows), total)
+
+
+def _read_some(source: Source, plan: Plan, format: Format, options: Any, stop: Stop) -> bytes:
+    """The first rows as a file. A read that is left early sets its stop, and the count still needs ours."""
+    reading = Stop()
+    detach = stop.attach(reading.set)
+    try:
+        return b"".join(export_chunks(source, plan, format, options, stop=reading, at_most=ROWS))
+    finally:
+        detach()
 
 
 def _shown_as(runtime: Runtime, format: Format, options: Any) -> tuple[Format, Any]:
