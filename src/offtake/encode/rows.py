@@ -14,12 +14,14 @@ The text of a value is made by the cell's writer, then escaped, then put between
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pyarrow as pa
 
 from offtake.encode.iso import ISO_DATE, ISO_INSTANT, ISO_TIME, iso_writer
 from offtake.encode.nested import json_writer, prepare_any, render_prepared, texts
 from offtake.encode.oracle import escape_text
+from offtake.encode.parallel import in_order
 from offtake.encode.template import (
     BooleanWriter,
     Cell,
@@ -98,17 +100,27 @@ def render_stream(
 ) -> Chunks:
     """A whole file: head, every row, tail, which may be made of the number of rows.
 
-    Nothing comes before the first batch; closing it closes the stream. What was guarded and cut
-    is added to the stream's notes, batch by batch.
+    Batches are rendered in threads, two at a time on two cores. Nothing comes before the first batch; closing it
+    closes the stream. What was guarded and cut is added to the stream's notes, batch by batch.
     """
     row, waiting = 0, head
-    with closing(stream):
+
+    def jobs() -> Iterator[Callable[[], tuple[list[bytes], Tally]]]:
+        nonlocal row
         for batch in stream:
-            tally = Tally()
-            for chunk in render_chunks(batch, template, row, tally):
+            yield partial(_render_counted, batch, template, row)
+            row += batch.num_rows
+
+    with closing(stream), closing(in_order(jobs())) as results:
+        for chunks, tally in results:
+            for chunk in chunks:
                 yield waiting + chunk
                 waiting = b""
-            row += batch.num_rows
             stream.notes.update(guarded=tally.guarded, cut=tally.cut)
         if rest := waiting + (tail if isinstance(tail, bytes) else tail(row)):
             yield rest
+
+
+def _render_counted(batch: pa.RecordBatch, template: RowTemplate, row: int) -> tuple[list[bytes], Tally]:
+    tally = Tally()
+    return list(render_chunks(batch, template, row, tally)), tally
