@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from pypdf import PdfReader
 from offtake.encode.pdf import PDF, PdfOptions
 from offtake.encode.pdf.fonts import MISSING, face_of
 from offtake.encode.pdf.pages import MARGIN, lines_of
+from offtake.errors import InvalidFormat
 from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Column, Reader
 from offtake.model.ports import About, RowStream
@@ -96,6 +98,39 @@ def test_forty_columns_leave_nothing_out() -> None:
     forty = {f"c{n}": (FieldType.INTEGER, pa.array([n * 1000 + 7])) for n in range(40)}
     shown = "".join("".join(page_texts(encode(stream(forty)))).split())
     assert all(str(n * 1000 + 7) in shown for n in range(40))
+
+
+def test_more_columns_than_a_page_has_room_for_are_refused_before_any_byte() -> None:
+    def wide(count: int) -> RowStream:
+        return stream({f"c{n}": (FieldType.INTEGER, pa.array([n])) for n in range(count)})
+
+    assert "63" in page_texts(encode(wide(64)))[0]
+    with pytest.raises(InvalidFormat, match="64 columns at most, and this file has 65"):
+        next(PDF.encode(wide(65), PdfOptions()))
+    assert "92" in page_texts(encode(wide(93), PdfOptions(paper="a3")))[0]
+
+
+def test_a_header_that_leaves_no_room_for_rows_is_refused_before_any_byte() -> None:
+    labelled = texts("x")
+    labelled = replace(labelled, columns=(replace(labelled.columns[0], label="word " * 20_000),))
+    with pytest.raises(InvalidFormat, match="half of every page"):
+        next(PDF.encode(labelled, PdfOptions()))
+    assert "x" in page_texts(encode(texts("x"), PdfOptions(header="name")))[0]
+
+
+def test_words_of_a_header_are_not_broken_while_text_can_wrap() -> None:
+    long = "abcdefghij" * 9
+    columns = {f"Organisation{n}": (FieldType.STRING, pa.array([long])) for n in range(14)}
+    lines = page_texts(encode(stream(columns), PdfOptions(header="name")))[0].split()
+    assert {f"Organisation{n}" for n in range(14)} <= set(lines)
+
+
+def test_a_long_title_and_filter_leave_room_for_rows() -> None:
+    rows = texts("a row")
+    about = replace(rows.about, filter="id:" + ",".join(map(str, range(100_000))))
+    pages = page_texts(encode(replace(rows, about=about), PdfOptions(title="A title " * 1000)))
+    assert len(pages) == 1
+    assert all(text in pages[0] for text in ("A title", "…", "2026-05-01", "id:0,1,2", "a row"))
 
 
 def test_a_cell_taller_than_a_page_goes_on_on_the_next() -> None:

@@ -1,6 +1,6 @@
 """The book: pages of rows, written one by one, with what they share at the end."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from offtake.encode.pdf.pages import (
     SIMPLE,
     Ink,
     Line,
+    Need,
     Sheet,
     choose_font,
     draw_line,
@@ -29,6 +30,7 @@ from offtake.encode.pdf.pages import (
     lines_of,
 )  # fmt: skip
 from offtake.encode.rows import Cell, Fixed, RowTemplate, render
+from offtake.errors import InvalidFormat
 from offtake.model.dataset import FieldType
 from offtake.model.ports import Chunks, RowStream
 
@@ -62,7 +64,7 @@ def write_book(stream: RowStream, options: PdfOptions) -> Chunks:
     names = _headers(stream, options)
     sheet = _measure(stream, names, sample, options)
     book = _Book(sheet)
-    header = [_wrapped(name, sheet, index) for index, name in enumerate(names)] if names else []
+    header = _header(names, sheet)
     yield HEAD + _write_header(book, header)
     yield from _pages(book, stream, options, _chain(sample, rows), max((len(lines) for lines in header), default=0))
     yield from _end(book, stream, options)
@@ -104,14 +106,31 @@ def _headers(stream: RowStream, options: PdfOptions) -> list[str]:
 
 
 def _measure(stream: RowStream, names: list[str], sample: list[list[str]], options: PdfOptions) -> Sheet:
-    naturals = []
-    for index in range(len(stream.columns)):
-        texts = [row[index] for row in sample[:SAMPLE]] + names[index : index + 1]
-        widest = max((line_of(part).width for text in texts for part in text[:200].splitlines()), default=0.0)
-        naturals.append(min(max(widest * 1.02, 2_000.0), WIDEST))
-    right = [column.type in NUMBERS for column in stream.columns]
-    rigid = [column.type not in TEXTS for column in stream.columns]
-    return lay_out(naturals, right, rigid, options.paper, options.orientation)
+    needs = []
+    for index, column in enumerate(stream.columns):
+        heads = names[index : index + 1]
+        texts = [row[index] for row in sample[:SAMPLE]] + heads
+        natural = _widest(part for text in texts for part in text[:200].splitlines())
+        word = _widest(word for head in heads for word in head[:200].split())
+        needs.append(Need(natural, word, column.type in NUMBERS, column.type not in TEXTS))
+    return lay_out(needs, options.paper, options.orientation)
+
+
+def _widest(texts: Iterable[str]) -> float:
+    """The widest of the texts, with a little to spare, within what a column may ask for."""
+    return min(max(max((line_of(text).width for text in texts), default=0.0) * 1.02, 2_000.0), WIDEST)
+
+
+def _header(names: list[str], sheet: Sheet) -> list[tuple[Line, ...]]:
+    """The lines of every header cell. Raises InvalidFormat if little of a page would be left for rows."""
+    header = [_wrapped(name, sheet, index) for index, name in enumerate(names)]
+    if header and _height(max(map(len, header)), sheet) > (sheet.height - 2 * MARGIN) / 2:
+        raise InvalidFormat(
+            "The header would take more than half of every page.",
+            hint="Ask for fewer fields, shorter labels, or the option header=name.",
+            pointer="/options/header",
+        )
+    return header
 
 
 def _wrapped(text: str, sheet: Sheet, index: int) -> tuple[Line, ...]:
@@ -189,10 +208,10 @@ def _begin_page(book: _Book, stream: RowStream, options: PdfOptions, header_line
     sheet, top, parts = book.sheet, book.sheet.height - MARGIN, []
     if not book.pages:
         title = options.title or stream.about.title or stream.about.dataset
-        facts = [stream.about.filter, stream.snapshot_at.strftime("%Y-%m-%d %H:%M:%SZ")]
+        facts = [stream.snapshot_at.strftime("%Y-%m-%d %H:%M:%SZ"), stream.about.filter]
         room = (sheet.width - 2 * MARGIN) * 1000
-        for text, size in ((title, 14.0), (" · ".join(fact for fact in facts if fact), 7.0)):
-            for line in lines_of(text, room / size) if text else ():
+        for text, size, most in ((title, 14.0, 3), (" · ".join(fact for fact in facts if fact), 7.0, 12)):
+            for line in _first_lines(text, room / size, most):
                 drawn = draw_line(line, MARGIN, top - size, size, book.ink)
                 parts.append(b"BT 0 g " + choose_font(size) + drawn + b"ET\n")
                 top -= size * LEADING_TITLE
@@ -201,6 +220,12 @@ def _begin_page(book: _Book, stream: RowStream, options: PdfOptions, header_line
         parts.append(b"q 1 0 0 1 0 %.2f cm /H Do Q\n" % top)
         top -= _height(header_lines, sheet)
     return top, b"".join(parts)
+
+
+def _first_lines(text: str, room: float, most: int) -> tuple[Line, ...]:
+    """The text in lines, an ellipsis instead of all from line `most` on: a filter may list thousands of values."""
+    lines = lines_of(text[: most * 1000], room) if text else ()
+    return lines if len(lines) <= most else (*lines[: most - 1], line_of("…"))
 
 
 def _write_page(book: _Book, head: bytes, parts: list[bytes], rules: list[bytes]) -> bytes:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from offtake.encode.pdf.embed import simple_widths
 from offtake.encode.pdf.fonts import MISSING, Face, Run, face, shape, width_of
+from offtake.errors import InvalidFormat
 
 PAPER = {"a4": (595.28, 841.89), "a3": (841.89, 1190.55), "letter": (612.0, 792.0), "legal": (612.0, 1008.0)}
 MARGIN, FOOT = 36.0, 24.0
@@ -18,6 +19,7 @@ PADDING = 3.0
 SIZE, LEADING = 8.0, 1.3
 SMALLEST = 5.0
 LEAST = 20.0  # points a column of text needs for a word or two
+NARROWEST = 12.0  # points for two of the smallest digits, padding included
 ROOMIER = 1.25  # spare room goes to the columns: later rows may be longer than the first
 SIMPLE = "NotoSans"
 DESCENT = 0.25
@@ -146,50 +148,70 @@ def _fitting(text: str, room: float) -> int:
     return low
 
 
-def lay_out(
-    naturals: Sequence[float], right: Sequence[bool], rigid: Sequence[bool], paper: str, orientation: str
-) -> Sheet:
-    """The sheet for columns that would like to be this wide (thousandths of the size, without padding).
+class Need(NamedTuple):
+    """What a column asks for: widths in thousandths of the size, without padding."""
+
+    natural: float  # so that nothing wraps
+    least: float  # so that no word of its header is broken
+    is_number: bool
+    is_rigid: bool  # nobody can read a date or a number in pieces
+
+
+def lay_out(needs: Sequence[Need], paper: str, orientation: str) -> Sheet:
+    """The sheet for these columns.
 
     Portrait if all fits; else landscape; else smaller letters, down to 5 points, and narrower columns that wrap: those
-    of text first, since nobody can read a date or a number in pieces (`rigid`).
+    of text first. Raises InvalidFormat if there are more columns than anybody could read.
     """
     short, long = PAPER[paper]
     pages = {"portrait": [(short, long)], "landscape": [(long, short)], "auto": [(short, long), (long, short)]}[
         orientation
     ]
-    extra = 2 * PADDING
+    extra, right = 2 * PADDING, tuple(need.is_number for need in needs)
+    _check_columns(len(needs), pages[-1][0], paper)
     for width, height in pages:
-        wanted = [natural * SIZE / 1000 + extra for natural in naturals]
+        wanted = [need.natural * SIZE / 1000 + extra for need in needs]
         if sum(wanted) <= width - 2 * MARGIN:
             roomier = min(ROOMIER, (width - 2 * MARGIN) / sum(wanted))
-            return Sheet(width, height, SIZE, tuple(w * roomier for w in wanted), tuple(right))
+            return Sheet(width, height, SIZE, tuple(w * roomier for w in wanted), right)
     width, height = pages[-1]
     room = width - 2 * MARGIN
-    at_size_1 = sum(min(natural, 30_000) for natural in naturals) / 1000
-    size = max(SMALLEST, min(SIZE, (room - extra * len(naturals)) / max(at_size_1, 1)))
-    wanted = [natural * size / 1000 + extra for natural in naturals]
-    return Sheet(width, height, size, tuple(_share(wanted, rigid, room)), tuple(right))
+    at_size_1 = sum(min(need.natural, 30_000) for need in needs) / 1000
+    size = max(SMALLEST, min(SIZE, (room - extra * len(needs)) / max(at_size_1, 1)))
+    return Sheet(width, height, size, tuple(_share(needs, size, room)), right)
 
 
-def _share(wanted: list[float], rigid: Sequence[bool], room: float) -> list[float]:
+def _check_columns(count: int, width: float, paper: str) -> None:
+    most = int((width - 2 * MARGIN) / NARROWEST)
+    if count > most:
+        raise InvalidFormat(
+            f"A page of {paper} has room for {most} columns at most, and this file has {count}.",
+            hint="Ask for fewer fields, for larger paper, or for xlsx.",
+        )
+
+
+def _share(needs: Sequence[Need], size: float, room: float) -> list[float]:
     """Rigid columns get what they want if that leaves the others enough; the others share what is left."""
-    fixed = sum(width for width, firm in zip(wanted, rigid, strict=True) if firm)
-    others = len(wanted) - sum(rigid)
-    if others == 0 or fixed > room - others * LEAST:
-        return _share_evenly(wanted, room)
-    given = iter(_share_evenly([w for w, firm in zip(wanted, rigid, strict=True) if not firm], room - fixed))
-    return [width if firm else next(given) for width, firm in zip(wanted, rigid, strict=True)]
+    wanted = [need.natural * size / 1000 + 2 * PADDING for need in needs]
+    fixed = sum(width for width, need in zip(wanted, needs, strict=True) if need.is_rigid)
+    others = sum(not need.is_rigid for need in needs)
+    if others and fixed <= room - others * LEAST:
+        least = [w if need.is_rigid else LEAST for w, need in zip(wanted, needs, strict=True)]
+    else:
+        least = [0.0] * len(needs)
+    words = [need.least * size / 1000 + 2 * PADDING for need in needs]
+    wordy = [min(w, max(few, word)) for w, few, word in zip(wanted, least, words, strict=True)]
+    return _level(wanted, wordy if sum(wordy) <= room else least, room)
 
 
-def _share_evenly(wanted: list[float], room: float) -> list[float]:
-    """Narrow columns get what they want; the wide ones share what is left, evenly."""
-    left, given = room, [0.0] * len(wanted)
-    order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    for position, index in enumerate(order):
-        given[index] = min(wanted[index], left / (len(wanted) - position))
-        left -= given[index]
-    return given
+def _level(wanted: Sequence[float], least: Sequence[float], room: float) -> list[float]:
+    """What each wants, but at most some level, the same for all; nobody gets less than its least."""
+    low, high = 0.0, room
+    for _ in range(40):
+        level = (low + high) / 2
+        total = sum(max(few, min(want, level)) for want, few in zip(wanted, least, strict=True))
+        low, high = (low, level) if total > room else (level, high)
+    return [max(few, min(want, low)) for want, few in zip(wanted, least, strict=True)]
 
 
 def draw_line(line: Line, x: float, y: float, size: float, ink: Ink) -> bytes:
