@@ -2,19 +2,23 @@
 
 import json
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg
 import pytest
 
 from offtake.errors import InvalidRequest, UnknownField
-from offtake.model.dataset import Sort
+from offtake.model.dataset import Dataset, Sort
 from offtake.model.export import ExportRequest, FieldChoice
 from offtake.model.filter import Condition, Operator
 from offtake.service.datasets import count_rows
 from offtake.service.downloads import open_download
 from offtake.service.previews import preview_rows
 from offtake.service.runtime import Runtime
-from service.shaped import READER, exported
+from servers import Postgres
+from service.shaped import READER, exported, runtime_over
 
 ITEMS = [
     (1, "a", 1, {"sum": 1.5}),
@@ -138,3 +142,22 @@ def test_every_format_takes_expanded_rows(runtime: Runtime, format: str) -> None
     assert written
     if format == "json":
         assert [row["items.sku"] for row in json.loads(written)] == [row[1] for row in ITEMS]
+
+
+def test_lists_of_the_database_itself_are_expanded(postgres: Postgres, tmp_path: Path) -> None:
+    reflected = Dataset("orders", "db", table="orders", tenant_column="tenant", default_sort=(Sort("id"),))
+    with duckdb.connect(str(tmp_path / "orders.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE orders AS SELECT 1 AS id, 'acme' AS tenant, [{'sku': 'a', 'qty': 1}, {'sku': 'b', 'qty': 2}] "
+            "AS items UNION ALL SELECT 2, 'acme', []"
+        )
+    with runtime_over(f"duckdb:///{tmp_path}/orders.duckdb", tmp_path, reflected) as runtime:
+        found = exported(runtime, READER, "id", "items", expand="items")
+        assert [tuple(row.values()) for row in found] == [(1, "a", 1), (1, "b", 2), (2, None, None)]
+    with postgres.database() as url:
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("CREATE TABLE orders (id int, tenant text, sizes int[])")
+            server.execute("INSERT INTO orders VALUES (1, 'acme', '{1,NULL}'), (2, 'acme', '{}'), (3, 'acme', NULL)")
+        with runtime_over(url, tmp_path, reflected) as runtime:
+            found = exported(runtime, READER, "id", "sizes", expand="sizes")
+    assert [tuple(row.values()) for row in found] == [(1, 1), (1, None), (2, None), (3, None)]
