@@ -98,6 +98,23 @@ def test_numbers_in_a_text_column_become_their_text(read: Read) -> None:
     assert read(T.STRING, b"ok", b"\xff") == ["6f6b", "ff"]
 
 
+@pytest.mark.parametrize("stored", [b"caf\xe9", b"lone \xed\xa0\xbd surrogate", b"\xff"])
+def test_text_that_is_no_utf_8_names_the_field_and_its_bytes_can_be_had(tmp_path: Path, stored: bytes) -> None:
+    path = tmp_path / "latin.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE t (v TEXT)")
+        connection.execute("INSERT INTO t VALUES (CAST(? AS TEXT))", (stored,))
+    field = Field("note", T.STRING, "v", "Note")
+    with closing(open_source(SourceSpec("db", f"sqlite:///{path}"))) as source:
+        plan = Plan(Dataset("d", "db", table="t", fields=(field,)), (Column(field),))
+        with pytest.raises(SourceFailed, match=r"^note holds text that is not UTF-8") as caught:
+            source.read(plan, Stop())
+        assert "caf" not in caught.value.detail + caught.value.hint
+        plan = Plan(Dataset("d", "db", sql="SELECT CAST(v AS BLOB) AS v FROM t", fields=(field,)), (Column(field),))
+        with reading(source, plan, Stop()) as stream:
+            assert [value for batch in stream for value in batch.column(0).to_pylist()] == [stored.hex()]
+
+
 def test_uuids_are_text_or_sixteen_bytes(read: Read) -> None:
     text = "019760a0-0001-7000-8000-000000000001"
     assert read(T.UUID, text, bytes.fromhex(text.replace("-", ""))) == [text, text]

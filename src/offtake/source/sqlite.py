@@ -1,5 +1,6 @@
 """SQLite: a file opened read-only by the standard library's driver, its declared types taken at their word."""
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -37,6 +38,7 @@ _TABLES = """
 SELECT name FROM sqlite_master
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY name
 """
+_NOT_TEXT = re.compile(r"Could not decode to UTF-8 column '(.*?)' with text")  # and then the text, which stays out
 _STEPS = 20_000  # of SQLite's virtual machine, between two looks at the clock
 
 # Declared types are free text. The first word found in one decides, as SQLite decides affinity (datatype3.html §3.1).
@@ -224,6 +226,11 @@ class SqliteSource:
             return SourceFailed(
                 f"The file of the source {self.name} cannot be opened as a SQLite database.",
                 hint="Check the path in its url, and that we may read the file.",
+            )
+        if not_text := _NOT_TEXT.match(str(error)):
+            return SourceFailed(
+                f"{not_text[1]} holds text that is not UTF-8.",
+                hint="Export its bytes: let the dataset's sql select CAST(column AS BLOB).",
             )
         return SourceFailed(
             f"The source {self.name} refused the query ({code or type(error).__name__}).",
