@@ -1,0 +1,171 @@
+"""What is left when a plug is pulled in the middle: of the database, of the client, of the command, of the service."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from acceptance.processes import OFFTAKE, Served, make_home, make_many, needs_curl, offtake, serving
+from servers import Postgres, run_postgres
+from sites import wait_until
+
+ROWS = [150_000, pytest.param(3_000_000, marks=pytest.mark.slow)]
+SLOWLY = ("--limit-rate", "3M")  # so that the file is still on its way when the plug is pulled
+FORMATS = ("csv", "json", "xlsx", "xml", "parquet")
+
+pytestmark = needs_curl
+
+
+@pytest.fixture(params=ROWS)
+def home(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Iterator[Path]:
+    """A folder whose offtake.yaml exports `many` from the session's PostgreSQL."""
+    with postgres.database() as url:
+        make_many(url, request.param)
+        yield make_home(tmp_path, url, "many")
+
+
+@contextmanager
+def fetching(served: Served, format: str, file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """curl with a part of the file already written, and the rest on its way."""
+    command = served.curl(f"datasets/many/download?format={format}", *SLOWLY, "-o", str(file))
+    curl = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: file.exists() and file.stat().st_size > 100_000, 30)
+        assert curl.poll() is None
+        yield curl
+    finally:
+        curl.kill()
+        curl.communicate()
+
+
+def kill_all(server: Postgres) -> None:
+    """kill -9 the postmaster and every process of its own."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for pid in (server.pid, *map(int, children)):
+        os.kill(pid, signal.SIGKILL)
+
+
+def busy(url: str) -> int:
+    """How many backends of ours are in a transaction."""
+    query = """SELECT count(*) FROM pg_stat_activity
+               WHERE application_name = 'offtake' AND datname = current_database() AND state <> 'idle'"""
+    with psycopg.connect(url) as connection:
+        (count,) = connection.execute(query).fetchone() or (0,)
+    return int(count)
+
+
+def url_of(home: Path) -> str:
+    """The database that the folder exports from."""
+    return (home / "offtake.yaml").read_text().split('url: "')[1].split('"')[0]
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_database_killed_in_the_middle_cuts_every_file_and_then_is_a_502(rows: int, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    with run_postgres() as server:
+        make_many(server.url(), rows)
+        home = make_home(tmp_path, server.url(), "many")
+        assert offtake(home, "export", "many", "-o", str(whole), "--format", "csv").returncode == 0
+        with serving(home) as served:
+            with fetching(served, "csv", cut) as curl:
+                kill_all(server)
+                assert curl.wait(30) == 18, "CURLE_PARTIAL_FILE: the end of the body never came"
+            began = time.monotonic()
+            refused = served.download("many/download", tmp_path / "refused", "-w", "%{http_code}")
+            took = time.monotonic() - began
+    assert 0 < cut.stat().st_size < whole.stat().st_size
+    assert whole.read_bytes().startswith(cut.read_bytes()), "something else than rows came into the file"
+    assert refused.stdout == "502"
+    assert json.loads((tmp_path / "refused").read_text())["code"] == "SOURCE_FAILED"
+    assert took < 10
+
+
+@pytest.mark.slow
+def test_no_reader_takes_a_cut_file_for_whole(tmp_path: Path) -> None:
+    with run_postgres() as server:
+        make_many(server.url(), 500_000)
+        home = make_home(tmp_path, server.url(), "many")
+        with serving(home) as served:
+            files = {format: tmp_path / f"cut.{format}" for format in FORMATS}
+            curls = [
+                subprocess.Popen(
+                    served.curl(f"datasets/many/download?format={name}", *SLOWLY, "-o", str(file)),
+                    stderr=subprocess.DEVNULL,
+                )
+                for name, file in files.items()
+            ]
+            wait_until(lambda: all(f.exists() and f.stat().st_size > 100_000 for f in files.values()), 60)
+            kill_all(server)
+            assert [curl.wait(60) for curl in curls] == [18] * len(curls)
+    endings = {name: file.read_bytes()[-4:] for name, file in files.items()}
+    assert not endings["json"].endswith(b"]\n")
+    assert not endings["xml"].endswith(b"ws>\n")
+    assert not endings["parquet"].endswith(b"PAR1")
+    assert b"PK\x05\x06" not in files["xlsx"].read_bytes(), "an end of central directory"
+
+
+def test_a_database_that_was_never_there_is_a_502_within_ten_seconds(tmp_path: Path) -> None:
+    home = make_home(tmp_path, "postgresql://postgres@127.0.0.1:1/nowhere", "many")
+    with serving(home) as served:
+        began = time.monotonic()
+        refused = served.download("many/download", tmp_path / "refused", "-w", "%{http_code} %{content_type}")
+    assert time.monotonic() - began < 10
+    assert refused.stdout == "502 application/problem+json"
+    assert json.loads((tmp_path / "refused").read_text())["code"] == "SOURCE_FAILED"
+
+
+def test_a_client_killed_in_the_middle_leaves_no_backend_for_a_second(home: Path) -> None:
+    url = url_of(home)
+    with serving(home) as served, fetching(served, "csv", home / "cut") as curl:
+        assert busy(url) == 1
+        curl.kill()
+        assert wait_until(lambda: busy(url) == 0, 5) < 1
+
+
+def test_an_export_killed_in_the_middle_leaves_the_file_of_before(home: Path) -> None:
+    target, started = home / "many.csv", home / "new.csv"
+    target.write_text("yesterday's\n")
+    for file in (target, started):
+        process = subprocess.Popen([*OFFTAKE, "export", "many", "-o", file.name], cwd=home)
+        try:
+            wait_until(lambda file=file: any(p.stat().st_size > 100_000 for p in home.glob(f".{file.name}.*")), 30)
+        finally:
+            process.kill()
+        assert process.wait(10) == -signal.SIGKILL
+    assert target.read_text() == "yesterday's\n"
+    assert not started.exists()
+    assert wait_until(lambda: busy(url_of(home)) == 0, 10) < 5
+    assert offtake(home, "export", "many", "-o", target.name, "--limit", "2").returncode == 0
+    assert len(target.read_text().splitlines()) == 3
+
+
+def test_a_service_told_to_stop_lets_a_running_download_finish_first(postgres: Postgres, tmp_path: Path) -> None:
+    with postgres.database() as url:
+        make_many(url, 150_000)
+        home = make_home(tmp_path, url, "many")
+        with serving(home) as served, fetching(served, "csv", home / "whole") as curl:
+            served.process.terminate()
+            assert curl.wait(30) == 0
+            assert served.process.wait(10) == 0
+        assert len((home / "whole").read_bytes().splitlines()) == 150_001
+
+
+@pytest.mark.slow
+def test_a_service_told_to_stop_waits_no_longer_than_it_says(postgres: Postgres, tmp_path: Path) -> None:
+    with postgres.database() as url:
+        make_many(url, 3_000_000)
+        home = make_home(tmp_path, url, "many")
+        with serving(home) as served, fetching(served, "csv", home / "cut") as curl:
+            began = time.monotonic()
+            served.process.terminate()
+            assert served.process.wait(60) == 0
+            assert 25 < time.monotonic() - began < 45
+            assert curl.wait(10) == 18
+            assert wait_until(lambda: busy(url) == 0, 5) < 1
