@@ -33,10 +33,13 @@ _NONE: frozenset[str] = frozenset()
 def build_select(plan: Plan, dialect: str, *, timezone: str = "UTC", naive: frozenset[str] = _NONE) -> sa.Select[Any]:
     """The plan's rows: one column per `plan.columns`, in their order, labelled with the field's name.
 
-    Read the columns by position: a database may shorten a long label (PostgreSQL: 63 bytes).
+    Read the columns by position: a database may shorten a long label (PostgreSQL: 63 bytes), and a value inside a
+    column has a label of our own, since its name is the caller's.
     """
     reading = _reading(plan, dialect, timezone, naive)
-    statement = _confined(sa.select(*(_shown(column, reading) for column in plan.columns)), plan, reading)
+    statement = _confined(
+        sa.select(*(_shown(column, reading, number) for number, column in enumerate(plan.columns))), plan, reading
+    )
     for key in plan.order:
         statement = statement.order_by(*_order(key, reading))
     return statement if plan.limit is None else _limited(statement, plan.limit)
@@ -101,12 +104,12 @@ def _conditions(plan: Plan, reading: Reading) -> Iterator[Expr]:
         yield predicate(plan.where, reading)
 
 
-def _shown(column: Column, reading: Reading) -> sa.Label[Any]:
+def _shown(column: Column, reading: Reading, number: int) -> sa.Label[Any]:
     """The column's values as this principal may see them."""
     value = reading.column(column.field)
     if column.mask is not None:
         value = _masked(value, column.mask, reading.flavour)
-    return value.label(column.name)
+    return value.label(f"inside_{number}" if column.field.path else column.name)
 
 
 def _masked(value: Expr, mask: Mask, flavour: Flavour) -> Expr:
