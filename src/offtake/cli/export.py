@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from offtake.app import build_runtime, close_runtime
+from offtake.cli import collect_garbage_from_now
 from offtake.cli.arguments import choose_format, read_fields, read_filter, read_options, read_sort
 from offtake.cli.failure import wrong_usage
 from offtake.cli.signals import run_stoppable
@@ -57,6 +58,7 @@ def run_export(arguments: ExportArguments) -> None:
             f"{arguments.format} is not text and would garble the terminal.", "Redirect stdout, or name a file."
         )
     runtime = build_runtime(settings, with_appdb=False)
+    collect_garbage_from_now()
     try:
         request = _request(runtime, arguments)
         principal = _principal(runtime, arguments)

@@ -10,6 +10,7 @@ import uvicorn
 
 from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
+from offtake.cli import collect_garbage_from_now
 from offtake.errors import InvalidConfig
 from offtake.settings import load_settings, require_secrets
 
@@ -40,6 +41,7 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
     require_secrets(settings)
     listener = _listen(host, port)
     runtime = build_runtime(settings)
+    collect_garbage_from_now()
     try:
         # Requests are logged by the app itself, with their ids and without their queries.
         options = uvicorn.Config(
