@@ -12,6 +12,5 @@ def main() -> None:
 
 
 def collect_garbage_from_now() -> None:
-    """For commands that run long: what was imported is never gone through, what comes is."""
-    gc.freeze()
+    """For commands that run long, once everything is imported."""
     gc.enable()
