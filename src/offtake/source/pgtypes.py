@@ -21,7 +21,10 @@ Expr = sa.ColumnElement[Any]
 
 @dataclass(frozen=True)
 class PgType:
-    """One column's type: its name in pg_type, ours, the bound of a numeric, an array's elements, an enum's labels."""
+    """One column's type: its name in pg_type, ours, the bound of a numeric, an array's elements, an enum's labels.
+
+    A type that is not PostgreSQL's own has its schema in front of its name.
+    """
 
     name: str
     kind: FieldType
@@ -55,9 +58,12 @@ _KINDS: Mapping[str, FieldType] = {
 _COMPOSITE, _COMPOSITES = "composite", "_composite"
 _WHOLE = {"int2": (5, 0), "int4": (10, 0), "int8": (19, 0), "oid": (10, 0)}
 
-# Every pg_type a result may have, and its elements'. A domain arrives as its base type.
+# Every pg_type a result may have, and its elements'. A domain arrives as its base type. A type somebody made
+# may be called like one of PostgreSQL's own; its schema tells them apart.
 CATALOGUE = """
-SELECT t.oid::int8, t.typname::text, t.typtype::text, t.typelem::int8,
+SELECT t.oid::int8,
+       CASE t.typnamespace WHEN 'pg_catalog'::regnamespace THEN '' ELSE t.typnamespace::regnamespace::text || '.' END
+       || t.typname, t.typtype::text, t.typelem::int8,
        EXISTS (SELECT 1 FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid),
        ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
 FROM pg_catalog.pg_type t
@@ -138,7 +144,9 @@ def cells(column: Column, type_: PgType, zone: ZoneInfo) -> Cells:
         return Cells(text, lambda texts: json_to_arrow(texts, wanted, name, zone), is_text=True)
     if kind is FieldType.DECIMAL and pa.types.is_string(wanted) and type_.kind is not FieldType.DECIMAL:
         return Cells(text, lambda texts: digits_to_arrow(texts, name), is_text=True)
-    return Cells(wanted, lambda texts: texts_to_arrow(texts, wanted, name, zone))
+    # Arrow's CSV parser ignores blanks around what somebody wrote; nothing else that reads text does.
+    is_text = pa.types.is_string(wanted) or type_.kind in (FieldType.STRING, FieldType.JSON)
+    return Cells(text if is_text else wanted, lambda texts: texts_to_arrow(texts, wanted, name, zone), is_text=is_text)
 
 
 def wanted_type(column: Column, type_: PgType) -> pa.DataType:

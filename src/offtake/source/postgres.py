@@ -243,7 +243,7 @@ class PostgresSource:
         if not self._is_binary:
             return csv_copy(statement, columns, schema)
         described = connection.execute(self._sql(connection, statement.limit(0)))
-        is_utf8 = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
+        is_utf8 = connection.info.parameter_status("server_encoding") not in (None, "SQL_ASCII")
         return binary_copy(statement, self._result_types(connection, described), columns, schema, is_utf8=is_utf8)
 
     def _select(self, plan: Plan, types: Sequence[PgType], naive: frozenset[str]) -> sa.Select[Any]:

@@ -25,7 +25,7 @@ LIBRARY = Path(__file__).with_name("libcopy.so")
 BATCH_BYTES = 1 << 20
 _WAIT_MS = 1000
 _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
-_WAIT, _FULL, _END, _BROKEN, _UNFIT = range(5)
+_WAIT, _FULL, _END, _BROKEN, _UNFIT, _MALFORMED, _NO_MEMORY = range(7)
 
 
 class Kind(IntEnum):
@@ -139,7 +139,7 @@ class _Batch:
         columns = (_Column(kind=slot.kind, scale=scale) for slot, scale in zip(slots, scales, strict=True))
         self._columns = (_Column * len(slots))(*columns)
         if not parts.ours.offtake_copy_begin(self._columns, _LONG(len(slots))):
-            raise MemoryError
+            raise _no_memory()
 
     def fill(self, connection: psycopg.pq.abc.PGconn, readable: select.poll) -> int:
         """Take rows until the batch is full or the COPY ends; which of the two."""
@@ -170,6 +170,8 @@ class _Batch:
             return unfit(slot.name, slot.type)
         if told == _BROKEN:
             return CopyFailed("08006")
+        if told == _NO_MEMORY:
+            return _no_memory()
         return SourceFailed("The database sent rows that cannot be read.", hint="Is it PostgreSQL 12 or newer?")
 
     def _free(self) -> None:
@@ -199,6 +201,10 @@ class _Batch:
 
     def _buffer(self, address: int, size: int) -> pa.Buffer:
         return pa.foreign_buffer(address, size, _Owner(self._parts.ours.offtake_copy_free, address))
+
+
+def _no_memory() -> SourceFailed:
+    return SourceFailed("There is not enough memory for the rows of this source.", hint="Try again later.")
 
 
 def _check_utf8(arrays: Iterable[pa.Array]) -> None:

@@ -38,17 +38,9 @@ typedef struct {
 
 static uint16_t big16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
-static uint32_t big32(const uint8_t *p) {
-    uint32_t value;
-    memcpy(&value, p, 4);
-    return __builtin_bswap32(value);
-}
+static uint32_t big32(const uint8_t *p) { return (uint32_t)big16(p) << 16 | big16(p + 2); }
 
-static uint64_t big64(const uint8_t *p) {
-    uint64_t value;
-    memcpy(&value, p, 8);
-    return __builtin_bswap64(value);
-}
+static uint64_t big64(const uint8_t *p) { return (uint64_t)big32(p) << 32 | big32(p + 4); }
 
 /* Bytes of one value in the fixed part of the column; text has offsets, booleans bits. */
 static size_t width_of(int64_t kind) {
@@ -121,8 +113,8 @@ static int put_numeric(Column *c, int64_t row, const uint8_t *value, int64_t siz
     if (size != 8 + 2 * digits) return MALFORMED;
     if (sign != 0 && sign != 0x4000) return UNFIT; /* NaN and the infinities */
     int tens = 4 * (weight - digits + 1) + (int)c->scale; /* powers of ten still missing after the last digit */
+    const unsigned __int128 most = ~(unsigned __int128)0;
     unsigned __int128 number = 0;
-    const unsigned __int128 most = ~(unsigned __int128)0 / 100000;
     for (int i = 0; i < digits; i++) {
         unsigned digit = big16(value + 8 + 2 * i), shift = 10000;
         if (i == digits - 1)
@@ -131,11 +123,11 @@ static int put_numeric(Column *c, int64_t row, const uint8_t *value, int64_t siz
                 digit /= 10;
                 shift /= 10;
             }
-        if (number > most) return UNFIT;
+        if (number >> 64 && number > (most - digit) / shift) return UNFIT;
         number = number * shift + digit;
     }
     for (; digits && tens > 0; tens--) {
-        if (number > most) return UNFIT;
+        if (number > most / 10) return UNFIT;
         number *= 10;
     }
     if (number >> 127) return UNFIT;
@@ -146,7 +138,10 @@ static int put_numeric(Column *c, int64_t row, const uint8_t *value, int64_t siz
 
 static int put_date(Column *c, int64_t row, uint32_t value) {
     int32_t day = (int32_t)value; /* ±infinity are the extremes, here as there */
-    if (day != INT32_MAX && day != INT32_MIN) day += DAYS_1970_TO_2000;
+    if (day != INT32_MAX && day != INT32_MIN) {
+        if (day > INT32_MAX - 1 - DAYS_1970_TO_2000) return UNFIT;
+        day += DAYS_1970_TO_2000;
+    }
     memcpy(c->data + 4 * row, &day, 4);
     return FULL;
 }
@@ -215,10 +210,10 @@ static int put_row(State *state, Column *columns, int64_t count, const uint8_t *
         if (end - p < 4) return MALFORMED;
         int32_t size = (int32_t)big32(p);
         p += 4;
-        if (size < 0) {
+        if (size == -1) {
             put_null(c, state->rows);
         } else {
-            if (end - p < size) return MALFORMED;
+            if (size < 0 || end - p < size) return MALFORMED;
             int told = put_value(c, state->rows, p, size);
             if (told != FULL) {
                 state->unfit = i;
@@ -229,6 +224,7 @@ static int put_row(State *state, Column *columns, int64_t count, const uint8_t *
         }
         if (c->offsets) c->offsets[state->rows + 1] = (int32_t)c->used;
     }
+    if (p != end) return MALFORMED;
     state->rows++;
     return FULL;
 }
@@ -238,6 +234,7 @@ static int put_message(State *state, Column *columns, int64_t count, const uint8
     const uint8_t *end = p + size;
     if (!state->begun) {
         if (size < HEADER_SIZE || memcmp(p, "PGCOPY\n\377\r\n\0", SIGNATURE_SIZE)) return MALFORMED;
+        if (big16(p + SIGNATURE_SIZE)) return MALFORMED; /* flags that say the format is another one */
         uint32_t extension = big32(p + HEADER_SIZE - 4);
         if (extension > (uint64_t)size - HEADER_SIZE) return MALFORMED;
         p += HEADER_SIZE + extension;
