@@ -10,22 +10,23 @@ from offtake.errors import Cancelled
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import SourceSpec, Stop
-from offtake.source import open_source
+from offtake.source.postgres import PostgresSource
 
 SQL = "SELECT i AS id, repeat(md5(i::text), 1 + i % 20) AS label FROM (SELECT generate_series(1, 3000000) AS i) n"
 FIELDS = (Field("id", FieldType.INTEGER, "id", "id"), Field("label", FieldType.STRING, "label", "label"))
 PLAN = Plan(Dataset("many", "db", sql=SQL, fields=FIELDS), tuple(Column(field) for field in FIELDS))
 
 
-def main(url: str, times: int, seed: int) -> None:
+def main(url: str, way: str, times: int, seed: int) -> None:
     """Raise if any departure takes over three seconds, or if a connection is missing from the pool afterwards."""
     chance = random.Random(seed)
-    with closing(open_source(SourceSpec("db", url, pool_size=2, pool_timeout_s=3))) as source:
+    spec = SourceSpec("db", url, pool_size=2, pool_timeout_s=3)
+    with closing(PostgresSource(spec, is_binary=way == "binary")) as source:
         for _ in range(times):
             stop = Stop()
             stream = source.read(PLAN, stop)
-            way = chance.choice(["close", "stop", "drop", "timer"])
-            if way == "timer":
+            departure = chance.choice(["close", "stop", "drop", "timer"])
+            if departure == "timer":
                 threading.Timer(chance.random() / 5, stop.set).start()
             try:
                 for _ in range(chance.randrange(6)):
@@ -34,16 +35,16 @@ def main(url: str, times: int, seed: int) -> None:
             except Cancelled:
                 pass
             left = time.monotonic()
-            if way == "stop":
+            if departure == "stop":
                 stop.set()
-            if way == "drop":
+            if departure == "drop":
                 del stream
             else:
                 stream.close()
-            assert time.monotonic() - left < 3, way
+            assert time.monotonic() - left < 3, departure
         for _ in range(2):
             source.ping()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

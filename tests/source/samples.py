@@ -1,11 +1,12 @@
 """One logical table in every database: all types, nulls, empty texts, other scripts, extremes."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import sqlalchemy as sa
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, OrderKey, Plan
 from offtake.model.filter import Filter
-from offtake.model.ports import RowStream, SourceSpec
+from offtake.model.ports import RowStream, Source, SourceSpec
+from offtake.source import open_source
+from source.ways import open_by
 
 T = FieldType
 KINDS = {
@@ -95,10 +98,11 @@ _DDL = {
 
 @dataclass(frozen=True)
 class Sample:
-    """A database that holds the table: where it is, and how to run a statement in it."""
+    """A database that holds the table: where it is, and how it is opened."""
 
     kind: str
     url: str
+    open: Callable[[SourceSpec], Source] = open_source
 
     def spec(self, **limits: Any) -> SourceSpec:
         """A source on it; the wall clocks in it are Santiago's."""
@@ -120,14 +124,14 @@ def _stored(row: dict[str, Any], kind: str) -> list[Any]:
     return [values[name] for name in KINDS]
 
 
-def fill_postgres(url: str) -> Sample:
+def fill_postgres(url: str, way: str = "binary") -> Sample:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_DDL["postgresql"].encode())
         for row in ROWS:
             connection.execute(
                 f"INSERT INTO sample VALUES ({', '.join(['%s'] * len(KINDS))})".encode(), _stored(row, "postgresql")
             )
-    return Sample("postgresql", url)
+    return Sample("postgresql", url, partial(open_by, way))
 
 
 def fill_duckdb(path: Path) -> Sample:

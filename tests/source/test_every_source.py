@@ -52,13 +52,13 @@ DOWN = {
 }
 
 
-@pytest.fixture(scope="session", params=["postgresql", "duckdb", "sqlite", "mysql"])
+@pytest.fixture(scope="session", params=["postgresql", "postgresql as CSV", "duckdb", "sqlite", "mysql"])
 def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     """The sample table in each kind of database."""
-    if request.param == "postgresql":
+    if request.param.startswith("postgresql"):
         postgres: Postgres = request.getfixturevalue("postgres")
         with postgres.database() as url:
-            yield fill_postgres(url)
+            yield fill_postgres(url, "csv" if "CSV" in request.param else "binary")
     elif request.param == "mysql":
         yield fill_mariadb(request.getfixturevalue("mariadb_url"))
     else:
@@ -68,7 +68,7 @@ def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def source(sample: Sample) -> Iterator[Source]:
-    with closing(open_source(sample.spec())) as opened:
+    with closing(sample.open(sample.spec())) as opened:
         yield opened
 
 
@@ -198,7 +198,7 @@ def test_stopping_wakes_a_read_that_waits_on_the_database(sample: Sample, source
 
 
 def test_a_read_left_in_the_middle_frees_the_source_at_once(sample: Sample) -> None:
-    with closing(open_source(sample.spec(pool_size=1))) as source:
+    with closing(sample.open(sample.spec(pool_size=1))) as source:
         for _ in range(3):
             with reading(source, plan_of(long_dataset(ENDLESS[sample.kind]), order=False), Stop()) as stream:
                 assert next(iter(stream)).num_rows > 0
@@ -227,7 +227,7 @@ def test_stopping_a_read_in_the_middle_ends_it(sample: Sample, source: Source) -
 
 
 def test_a_query_that_takes_too_long_is_a_timeout(sample: Sample) -> None:
-    with closing(open_source(sample.spec(statement_timeout_s=1))) as source:
+    with closing(sample.open(sample.spec(statement_timeout_s=1))) as source:
         plan = plan_of(long_dataset(SLOW[sample.kind]), order=False)
         begun = time.monotonic()
         with pytest.raises(SourceTimeout), reading(source, plan, Stop()) as stream:

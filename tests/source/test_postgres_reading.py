@@ -20,15 +20,22 @@ from offtake.model.ports import SourceSpec, Stop
 from offtake.source import open_source
 from servers import Postgres, run_postgres
 from source.samples import DATASET, Sample, fill_postgres, plan_of, reading, rows_of
+from source.ways import WAYS, open_by
 
 DEPARTURES = Path(__file__).with_name("departures.py")
 MANY = "SELECT i AS id, md5(i::text) AS label FROM (SELECT generate_series(1, 3000000) AS i) n"
 
 
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """How PostgreSQL is read."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def sample(postgres: Postgres) -> Iterator[Sample]:
+def sample(postgres: Postgres, way: str) -> Iterator[Sample]:
     with postgres.database() as url:
-        yield fill_postgres(url)
+        yield fill_postgres(url, way)
 
 
 def many(name: str = "label") -> Plan:
@@ -56,7 +63,7 @@ def gone_within(url: str, seconds: float) -> bool:
 
 
 def test_a_read_sees_one_moment_whatever_is_written_meanwhile(sample: Sample) -> None:
-    with closing(open_source(sample.spec())) as source, psycopg.connect(sample.url, autocommit=True) as writer:
+    with closing(sample.open(sample.spec())) as source, psycopg.connect(sample.url, autocommit=True) as writer:
         with reading(source, plan_of(DATASET, "id"), Stop()) as stream:
             writer.execute("INSERT INTO sample (id) VALUES (5)")
             assert len(rows_of(stream)) == 4
@@ -66,11 +73,11 @@ def test_a_read_sees_one_moment_whatever_is_written_meanwhile(sample: Sample) ->
 def test_the_settings_of_the_role_change_nothing(sample: Sample, postgres: Postgres) -> None:
     database = sample.url.rsplit("/", 1)[1]
     odd = {"TimeZone": "Asia/Kolkata", "DateStyle": "German", "extra_float_digits": "-10", "bytea_output": "escape"}
-    with closing(open_source(sample.spec())) as source, reading(source, plan_of(), Stop()) as stream:
+    with closing(sample.open(sample.spec())) as source, reading(source, plan_of(), Stop()) as stream:
         before = rows_of(stream)
     for name, value in odd.items():
         postgres.execute(f"ALTER DATABASE {database} SET {name} = '{value}'")
-    with closing(open_source(sample.spec())) as source, reading(source, plan_of(), Stop()) as stream:
+    with closing(sample.open(sample.spec())) as source, reading(source, plan_of(), Stop()) as stream:
         assert rows_of(stream) == before
 
 
@@ -80,14 +87,14 @@ def test_any_text_can_be_looked_for(sample: Sample, text: str) -> None:
         writer.execute("INSERT INTO sample (id, label) VALUES (9, %s)", [text])
         try:
             plan = plan_of(DATASET, "id", where=Condition("label", Operator.EQ, (text,)))
-            with closing(open_source(sample.spec())) as source, reading(source, plan, Stop()) as stream:
+            with closing(sample.open(sample.spec())) as source, reading(source, plan, Stop()) as stream:
                 assert rows_of(stream) == [{"id": 9}]
         finally:
             writer.execute("DELETE FROM sample WHERE id = 9")
 
 
 def test_a_nul_cannot_be_looked_for(sample: Sample) -> None:
-    with closing(open_source(sample.spec())) as source, pytest.raises(InvalidRequest):
+    with closing(sample.open(sample.spec())) as source, pytest.raises(InvalidRequest):
         source.count(plan_of(where=Condition("label", Operator.EQ, ("a\0b",))), Stop())
 
 
@@ -98,20 +105,20 @@ def test_names_longer_than_the_database_knows_stay_apart(sample: Sample) -> None
         Field(names[1], FieldType.STRING, "label", "label"),
     )
     plan = Plan(Dataset("d", "db", table="sample", fields=fields), tuple(Column(field) for field in fields), limit=1)
-    with closing(open_source(sample.spec())) as source, reading(source, plan, Stop()) as stream:
+    with closing(sample.open(sample.spec())) as source, reading(source, plan, Stop()) as stream:
         assert stream.schema.names == names
         assert [str(kind) for kind in stream.schema.types] == ["int64", "string"]
 
 
 def test_a_stream_that_was_never_begun_gives_its_connection_back(sample: Sample) -> None:
-    with closing(open_source(sample.spec(pool_size=1, pool_timeout_s=1))) as source:
+    with closing(sample.open(sample.spec(pool_size=1, pool_timeout_s=1))) as source:
         for _ in range(3):
             source.read(many(), Stop()).close()
         source.ping()
 
 
 def test_a_finished_read_leaves_an_idle_connection(sample: Sample) -> None:
-    with closing(open_source(sample.spec())) as source:
+    with closing(sample.open(sample.spec())) as source:
         with reading(source, plan_of(), Stop()) as stream:
             list(stream)
         with pytest.raises(RowLimitExceeded):
@@ -124,7 +131,7 @@ def test_a_finished_read_leaves_an_idle_connection(sample: Sample) -> None:
 
 def test_stopping_frees_the_server_even_if_nobody_reads_on(sample: Sample) -> None:
     stop = Stop()
-    with closing(open_source(sample.spec())) as source:
+    with closing(sample.open(sample.spec())) as source:
         stream = source.read(many(), stop)
         next(iter(stream))
         assert busy(sample.url)
@@ -134,7 +141,7 @@ def test_stopping_frees_the_server_even_if_nobody_reads_on(sample: Sample) -> No
 
 
 def test_leaving_frees_the_server(sample: Sample) -> None:
-    with closing(open_source(sample.spec())) as source:
+    with closing(sample.open(sample.spec())) as source:
         stream = source.read(many(), Stop())
         next(iter(stream))
         stream.close()
@@ -142,14 +149,14 @@ def test_leaving_frees_the_server(sample: Sample) -> None:
 
 
 def test_a_full_pool_is_a_timeout_that_says_so(sample: Sample) -> None:
-    with closing(open_source(sample.spec(pool_size=1, pool_timeout_s=0.2))) as source:
+    with closing(sample.open(sample.spec(pool_size=1, pool_timeout_s=0.2))) as source:
         with reading(source, many(), Stop()), pytest.raises(SourceTimeout, match="All 1 connections"):
             source.ping()
         source.ping()
 
 
-def test_a_server_that_dies_mid_read_is_an_error() -> None:
-    with run_postgres() as server, closing(open_source(SourceSpec("db", server.url()))) as source:
+def test_a_server_that_dies_mid_read_is_an_error(way: str) -> None:
+    with run_postgres() as server, closing(open_by(way, SourceSpec("db", server.url()))) as source:
         source.ping()
         stream = source.read(many(), Stop())
         next(iter(stream))
@@ -164,7 +171,7 @@ def test_a_server_that_dies_mid_read_is_an_error() -> None:
 
 
 def test_a_terminated_connection_does_not_disturb_the_next_read(sample: Sample, postgres: Postgres) -> None:
-    with closing(open_source(sample.spec())) as source:
+    with closing(sample.open(sample.spec())) as source:
         source.ping()
         postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'offtake'")
         assert source.count(plan_of(), Stop()) == 4
@@ -179,19 +186,19 @@ def test_a_wrong_password_or_database_is_a_failure_without_the_url(postgres: Pos
         assert "hush" not in failed.value.detail + failed.value.hint
 
 
-def leave(url: str, times: int, seed: int) -> None:
+def leave(url: str, way: str, times: int, seed: int) -> None:
     """Leave that many half-read COPYs at random moments, in a process of its own: an abort would show as its status."""
     run = subprocess.run(
-        [sys.executable, str(DEPARTURES), url, str(times), str(seed)], capture_output=True, timeout=300
+        [sys.executable, str(DEPARTURES), url, way, str(times), str(seed)], capture_output=True, timeout=300
     )
     assert run.returncode == 0, run.stderr.decode()[-2000:]
     assert gone_within(url, 2)
 
 
-def test_leaving_at_random_moments_neither_aborts_nor_hangs(sample: Sample) -> None:
-    leave(sample.url, 20, seed=1)
+def test_leaving_at_random_moments_neither_aborts_nor_hangs(sample: Sample, way: str) -> None:
+    leave(sample.url, way, 20, seed=1)
 
 
 @pytest.mark.slow
-def test_leaving_200_times_at_random_moments_neither_aborts_nor_hangs(sample: Sample) -> None:
-    leave(sample.url, 200, seed=2)
+def test_leaving_200_times_at_random_moments_neither_aborts_nor_hangs(sample: Sample, way: str) -> None:
+    leave(sample.url, way, 200, seed=2)

@@ -15,9 +15,9 @@ from offtake.errors import SourceFailed
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import SourceSpec, Stop
-from offtake.source import open_source
 from offtake.source.copycsv import BLOCK_BYTES
 from servers import Postgres
+from source.ways import WAYS, open_by
 
 T = FieldType
 Read = Callable[..., pa.ChunkedArray]
@@ -30,15 +30,15 @@ def url(postgres: Postgres) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def read(url: str) -> Read:
+@pytest.fixture(params=WAYS)
+def read(url: str, request: pytest.FixtureRequest) -> Read:
     """Reads the one column `v` of a query as a field of some type."""
 
     def read_one(
         sql: str, kind: T, items: T | None = None, fields: tuple[Field, ...] = (), zone: str = "UTC"
     ) -> pa.ChunkedArray:
         dataset = Dataset("d", "db", sql=sql, fields=(Field("v", kind, "v", "v", items=items, fields=fields),))
-        with closing(open_source(SourceSpec("db", url, timezone=zone))) as source:
+        with closing(open_by(request.param, SourceSpec("db", url, timezone=zone))) as source:
             stream = source.read(Plan(dataset, (Column(dataset.fields[0]),)), Stop())
             table = pa.Table.from_batches(list(stream), stream.schema)
         table.validate(full=True)
