@@ -69,23 +69,26 @@ LAYOUT = ctypes.sizeof(_Column) * 1000 + ctypes.sizeof(_State)
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """Our library, and libpq's two functions as psycopg loaded them."""
+class Parts:
+    """Our library, and PQgetCopyData and PQfreemem of the libpq that psycopg loaded."""
 
     ours: ctypes.CDLL
     get_row: Any
     free_row: Any
 
 
-@lru_cache(maxsize=1)
-def _load() -> _Parts | None:
-    """Everything needed, or None. A symbol of psycopg's own module is looked up in the libpq it was linked to."""
+@lru_cache(maxsize=8)
+def load(library: Path = LIBRARY) -> Parts | None:
+    """Everything needed, or None. A symbol of psycopg's own module is looked up in the libpq it was linked to.
+
+    psycopg without that module (its plain Python implementation) has no file to look in: None.
+    """
     try:
-        ours = ctypes.CDLL(str(LIBRARY))
+        ours = ctypes.CDLL(str(library))
         ours.offtake_copy_layout.restype = ours.offtake_copy_begin.restype = ours.offtake_copy_take.restype = _LONG
         ours.offtake_copy_free.argtypes = [_POINTER]
         driver = ctypes.CDLL(sys.modules[psycopg.pq.PGconn.__module__].__file__)
-        parts = _Parts(ours, driver.PQgetCopyData, driver.PQfreemem)
+        parts = Parts(ours, driver.PQgetCopyData, driver.PQfreemem)
     except (OSError, AttributeError, KeyError, TypeError):
         return None
     return parts if ours.offtake_copy_layout() == LAYOUT else None
@@ -93,7 +96,7 @@ def _load() -> _Parts | None:
 
 def available() -> bool:
     """Whether PostgreSQL can be read in binary."""
-    return _load() is not None
+    return load() is not None
 
 
 class _Owner:
@@ -107,13 +110,13 @@ class _Owner:
 
 
 def copy_arrays(
-    connection: psycopg.pq.abc.PGconn, slots: Sequence[Slot], *, is_utf8: bool
+    connection: psycopg.pq.abc.PGconn, slots: Sequence[Slot], *, is_utf8: bool, parts: Parts | None = None
 ) -> Generator[list[pa.Array], None, None]:
     """The rows of a started COPY, an array a column, about a megabyte at a time.
 
     Raises CopyFailed or psycopg's OperationalError, and SourceFailed naming the field whose value does not fit.
     """
-    parts = _load()
+    parts = parts or load()
     assert parts is not None
     readable = select.poll()
     readable.register(connection.socket, select.POLLIN)
@@ -132,7 +135,7 @@ def copy_arrays(
 class _Batch:
     """The buffers of one batch, filled by C, then handed to Arrow one by one."""
 
-    def __init__(self, parts: _Parts, slots: Sequence[Slot], state: _State) -> None:
+    def __init__(self, parts: Parts, slots: Sequence[Slot], state: _State) -> None:
         self._parts, self._slots, self._state = parts, slots, state
         state.rows = state.bytes = 0
         scales = (slot.type.scale if slot.kind is Kind.NUMERIC else 0 for slot in slots)
