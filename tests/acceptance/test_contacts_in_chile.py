@@ -36,7 +36,7 @@ def test_clocks_change_between_the_contacts(acme: list[Contact]) -> None:
     assert all(other - one < timedelta(days=1) for one, other in changes)
 
 
-@pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), ("tsv", "\t")])
+@pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), pytest.param("tsv", "\t", marks=pytest.mark.slow)])
 def test_every_text_is_written_for_chile(
     ending: str, delimiter: str, acme: list[Contact], export_contacts: Export
 ) -> None:

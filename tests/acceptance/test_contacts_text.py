@@ -24,7 +24,8 @@ KINDS = {
     "createdAt": "TIMESTAMPTZ",
     "updatedAt": "TIMESTAMPTZ",
 }
-both = pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), ("tsv", "\t")])
+TSV = pytest.param("tsv", "\t", marks=pytest.mark.slow)
+both = pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), TSV])
 Export = Callable[..., Path]
 
 
