@@ -1,6 +1,7 @@
-"""Build hook: compile the row kernel with the machine's C compiler, else with the wheel `ziglang`, else not at all.
+"""Build hook: compile our C with the machine's compiler, else with the wheel `ziglang`, else not at all.
 
-Without it everything works and gives the same bytes, only many times slower; `offtake check` says which it is.
+Without the row kernel and the binary reader everything works and gives the same bytes, only slower; `offtake check`
+says which it is.
 """
 # ruff: noqa: S603, T201  (a build script runs compilers, and speaks to whoever installs)
 
@@ -53,7 +54,7 @@ def compile_kernel(source: Path, library: Path) -> bool:
             return True
         print(f"offtake: {' '.join(command)} failed:\n{ended.stderr}", file=sys.stderr)
     library.unlink(missing_ok=True)
-    print(NOTE, file=sys.stderr)
+    print(NOTE.format(name=source.name), file=sys.stderr)
     return False
 
 
@@ -70,8 +71,8 @@ def compilers() -> list[list[str]]:
 
 NOTE = """
 offtake: =====================================================================
-offtake: The row kernel was NOT compiled: there is no C compiler on this machine.
-offtake: Exports give the same bytes, but text formats are written many times slower.
+offtake: {name} was NOT compiled: there is no C compiler on this machine, or it failed.
+offtake: Exports give the same bytes, but slower: text formats (rows.c) many times, PostgreSQL (copy.c) a little.
 offtake: Install one (Debian: gcc; or from PyPI: pip install ziglang) and install offtake again.
 offtake: =====================================================================
 """

@@ -40,4 +40,4 @@ def _run(command: str, home: Path) -> str:
         ["sh", "-c", command], cwd=home, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
     )
     said = re.sub(r"^key [0-9a-f-]{36} of", "key … of", done.stdout.decode(), flags=re.MULTILINE)
-    return re.sub(r"^kernel: .*$", "kernel: compiled", said, flags=re.MULTILINE)
+    return re.sub(r"^(kernel|PostgreSQL reader): .*$", r"\1: compiled", said, flags=re.MULTILINE)

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from offtake.encode import kernel
+from offtake.source import binary
 
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(kernel.__file__).with_name("rows.c")
@@ -34,6 +35,24 @@ def test_a_compiler_makes_a_library_of_this_version(hook: ModuleType, tmp_path: 
     assert hook.compile_kernel(SOURCE, library)
     assert kernel.load(library) is not None
     assert [path.name for path in tmp_path.iterdir()] == ["librows.so"]
+
+
+def test_the_hook_makes_every_library_it_can(hook: ModuleType, tmp_path: Path) -> None:
+    if not hook.compilers():
+        pytest.skip("No C compiler on this machine, nor the wheel ziglang.")
+    for source, _ in hook.LIBRARIES:
+        (tmp_path / source).parent.mkdir(parents=True)
+        shutil.copy(ROOT / source, tmp_path / source)
+    rows, copy = (tmp_path / source.with_name(name) for source, name in hook.LIBRARIES)
+    built: dict[str, object] = {}
+    build = hook.KernelHook(str(tmp_path), {}, None, None, "", "wheel").initialize
+    build("standard", built)
+    assert kernel.load(rows) is not None
+    assert binary.available() is (binary.load(copy) is not None)
+    assert built.pop("pure_python") is False
+    copy.with_name("copy.c").write_text("this is not C")
+    build("standard", built)
+    assert (rows.exists(), copy.exists(), built["pure_python"]) == (True, False, False)
 
 
 def test_without_a_compiler_nothing_stays_and_it_says_so(

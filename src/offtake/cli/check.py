@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from offtake.cli.failure import FAILED
-from offtake.encode.kernel import available
+from offtake.encode import kernel
 from offtake.errors import OfftakeError
 from offtake.model.access import Principal, Scope
 from offtake.model.dataset import Dataset, Field, FieldType
@@ -17,7 +17,7 @@ from offtake.model.export import ExportRequest
 from offtake.model.ports import Source, SourceSpec, Stop
 from offtake.query.plan import plan_export
 from offtake.settings import Settings, load_settings, nearest
-from offtake.source import open_source
+from offtake.source import binary, open_source
 
 _T = FieldType
 _ANY_TEXT = frozenset(FieldType) - {_T.LIST, _T.STRUCT}
@@ -48,12 +48,17 @@ def run_check(config: Path) -> None:
         wrong += len(problems)
         for problem in problems or ("ok",):
             typer.echo(f"{name}: {problem}")
-    typer.echo(f"kernel: {'compiled' if available() else 'not compiled; plain Python writes text formats, slower'}")
+    _tell_compiled("kernel", kernel.available(), "plain Python writes text formats, slower")
+    _tell_compiled("PostgreSQL reader", binary.available(), "PostgreSQL is read as CSV, slower")
     for fault in settings.secret_faults:
         typer.echo(f"secrets: {fault}")
     if wrong:
         typer.echo(f"{wrong} problem{'s' if wrong > 1 else ''}")
         raise typer.Exit(FAILED)
+
+
+def _tell_compiled(part: str, is_compiled: bool, instead: str) -> None:
+    typer.echo(f"{part}: {'compiled' if is_compiled else f'not compiled; {instead}'}")
 
 
 def _check(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
