@@ -63,6 +63,15 @@ def test_metrics_count_rows_and_bytes_and_name_no_tenant(tmp_path: Path) -> None
     assert "acme" not in metrics.text
 
 
+def test_methods_that_somebody_made_up_share_one_meter(tmp_path: Path) -> None:
+    with serve(make_runtime(tmp_path, {"fake": FakeSource(few)})) as site:
+        for method in ("BREW", "WHEN"):
+            httpx2.request(method, f"{site.url}/api/v1/datasets")
+        metrics = httpx2.get(f"{site.url}/metrics").text
+    assert 'offtake_requests_total{method="other",route="/api/v1/datasets",status="405"} 2.0' in metrics
+    assert "BREW" not in metrics
+
+
 def test_the_pages_need_nothing_from_elsewhere(tmp_path: Path) -> None:
     with serve(make_runtime(tmp_path, {"fake": FakeSource(few)})) as site:
         page = httpx2.get(f"{site.url}/docs")

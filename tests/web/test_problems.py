@@ -1,5 +1,6 @@
 """Every refusal looks the same, whoever refuses."""
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -59,13 +60,13 @@ def test_a_wrong_body_is_this_very_document(served: Served) -> None:
         "type": "urn:offtake:problem:invalid_request",
         "title": "Invalid request",
         "status": 422,
-        "detail": "Input should be a valid string.",
+        "detail": "fields[0].label takes text.",
         "code": "INVALID_REQUEST",
         "hint": "See /docs for the shape of every body.",
         "request_id": "r",
         "errors": [
-            {"pointer": "/fields/0/label", "detail": "Input should be a valid string."},
-            {"pointer": "/limit", "detail": "Input should be a valid integer."},
+            {"pointer": "/fields/0/label", "detail": "fields[0].label takes text."},
+            {"pointer": "/limit", "detail": "limit takes a whole number."},
             {"pointer": "/feilds", "detail": "There is no 'feilds' here; did you mean 'fields'?"},
         ],
     }
@@ -106,6 +107,58 @@ def test_whatever_is_wrong_has_a_code_and_a_way_out(
     assert problem["detail"]
     assert problem["hint"]
     assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "detail"),
+    [
+        (None, "", "The body takes an object."),
+        ({"limit": 0}, "/limit", "limit is less than 1."),
+        ({"limit": 2.5}, "/limit", "limit takes a whole number."),
+        ({"fields": []}, "/fields", "fields holds nothing; leave it out instead."),
+        ({"fields": "n"}, "/fields", "fields takes a list."),
+        ({"fields": [{"label": "N"}]}, "/fields/0/field", "fields[0].field is missing."),
+        ({"fields": [1]}, "/fields/0",
+         "A field is its name, or an object with its name as `field` and a `label`."),
+        ({"sort": [True]}, "/sort/0", "sort[0] takes text."),
+        ({"filter": "n:1"}, "/filter", "filter takes an object."),
+        ({"date_range": {"from": 5}}, "/date_range/from", "date_range.from takes text."),
+        ({"q": "x" * 1001}, "/q", "q has more than 1000 characters."),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_its_place_and_what_it_takes(
+    served: Served, body: object, pointer: str, detail: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    problem = served.send("POST", f"{BASE}/numbers/count", content=json.dumps(body), headers=headers).json()
+    assert problem["detail"] == detail
+    assert problem["errors"] == [{"pointer": pointer, "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "/limit"),
+        ("from=2026-05-01&from=2026-05-02", "/date_range/from"),
+        ("options.header=none&options.header=name", "/options/header"),
+        ("include_all_custom_fields=maybe", "/include_all_custom_fields"),
+        ("feilds=n", "/feilds"),
+    ],
+)
+def test_a_wrong_parameter_points_at_where_a_body_would_say_it(served: Served, query: str, pointer: str) -> None:
+    answer = served.send("GET", f"{BASE}/numbers/download?{query}")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+def test_a_slash_too_many_is_told(served: Served) -> None:
+    assert served.send("GET", f"{BASE}/numbers/").json()["hint"] == "Leave the slash at its end out."
+    assert served.send("GET", "/nowhere/").json()["hint"] == "See /docs for every route."
+
+
+def test_a_compressed_body_is_refused_for_being_one(served: Served) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = served.send("POST", f"{BASE}/numbers/count", content=gzip.compress(b"{}"), headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (415, "The body is compressed.")
 
 
 @pytest.mark.parametrize(

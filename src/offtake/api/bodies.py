@@ -33,6 +33,8 @@ class FieldBody(Body):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str | dict):
+            raise ValueError("A field is its name, or an object with its name as `field` and a `label`")
         return {"field": value} if isinstance(value, str) else value
 
     @classmethod

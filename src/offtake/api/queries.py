@@ -63,21 +63,34 @@ def _check_names(query: QueryParams) -> None:
     for name in query:
         if name not in PARAMETERS and not (name.startswith(OPTION) and len(name) > len(OPTION)):
             hint = did_you_mean(name, [*PARAMETERS, f"{OPTION}*"], "Known")
-            raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint)
+            raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint, pointer=_pointer(name))
         if len(query.getlist(name)) > 1:
-            raise InvalidRequest(f"The parameter {name!r} is given twice.", hint="Give it once.")
+            raise InvalidRequest(
+                f"The parameter {name!r} is given twice.", hint="Give it once.", pointer=_pointer(name)
+            )
+
+
+def _pointer(name: str) -> str:
+    """Where a body would say what the parameter says."""
+    place = f"date_range.{name}" if name in ("from", "to") else name
+    parts = place.split(".", 1) if place.startswith((OPTION, "date_range.")) else [place]
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def _parse_flag(name: str, given: Mapping[str, str]) -> bool:
     text = given.get(name, "false").lower()
     if text not in ("true", "false"):
-        raise InvalidRequest(f"{name} is neither true nor false.", hint=f"Write it like {name}=true.")
+        raise InvalidRequest(
+            f"{name} is neither true nor false.", hint=f"Write it like {name}=true.", pointer=f"/{name}"
+        )
     return text == "true"
 
 
 def _parse_limit(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text) > 0):
-        raise InvalidRequest("limit is not a number of rows.", hint="Write it like limit=1000.")
+        raise InvalidRequest(
+            "limit takes a number of rows, at least 1.", hint="Write it like limit=1000.", pointer="/limit"
+        )
     return int(text)
 
 

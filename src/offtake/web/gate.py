@@ -16,6 +16,8 @@ from offtake.web.problems import problem_response
 from offtake.web.site import Site
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
+# Anybody may make a method up, and a meter for each would fill the memory.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -91,7 +93,8 @@ class _Visit:
     def _write_down(self) -> None:
         route = getattr(self.scope.get("route"), "path", "none")
         principal, failure = self.state.get("principal"), self.state.get("failure")
-        self.site.metrics.requests.labels(self.method, route, str(self.status)).inc()
+        method = self.method if self.method in METHODS else "other"
+        self.site.metrics.requests.labels(method, route, str(self.status)).inc()
         line = {
             "request_id": self.request_id,
             "method": self.method,

@@ -22,6 +22,16 @@ from offtake.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+AN_INSTANT = "an instant with its offset, such as 2027-01-31T12:00:00Z"
+# What a place in a body takes, by the word that pydantic has for it when it got something else.
+TAKES = {
+    **dict.fromkeys(("int_type", "int_from_float", "int_parsing", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("string_type", "string_unicode"), "text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "an object"),
+    **dict.fromkeys(("timezone_aware", "datetime_type", "datetime_parsing", "datetime_from_date_parsing"), AN_INSTANT),
+    "list_type": "a list",
+}
 
 
 def problem_response(error: OfftakeError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -73,7 +83,7 @@ def install_problems(app: FastAPI, words: Collection[str], routes: Sequence[Base
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = allowed_methods(routes, request.scope["path"])
-        return problem_response(from_framework(error, request, headers), request.state.request_id, headers)
+        return problem_response(from_framework(error, request, headers, routes), request.state.request_id, headers)
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -94,19 +104,24 @@ def allowed_methods(routes: Sequence[BaseRoute], path: str) -> str:
     return ", ".join(sorted({method for route in here for method in route.methods or ()}))
 
 
-def from_framework(error: HTTPException, request: Request, headers: Mapping[str, str]) -> OfftakeError:
+def from_framework(
+    error: HTTPException, request: Request, headers: Mapping[str, str], routes: Sequence[BaseRoute]
+) -> OfftakeError:
     """The framework's own refusals in our words."""
     if isinstance(error.__cause__, OfftakeError):
         return error.__cause__
     match error.status_code:
         case 404:
-            return NotFound("There is nothing at this address.", hint="See /docs for every route.")
+            has_slash = allowed_methods(routes, request.scope["path"].removesuffix("/"))
+            hint = "Leave the slash at its end out." if has_slash else "See /docs for every route."
+            return NotFound("There is nothing at this address.", hint=hint)
         case 405:
             return MethodNotAllowed(f"{request.method} does not work here.", hint=f"Use {headers['Allow']}.")
         case 413:
             return TooLarge("The body is too large.")
-        case _:
-            return InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        return UnsupportedMediaType("The body is compressed.", hint="Send it as it is, without Content-Encoding.")
+    return InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
 
 
 def from_validation(
@@ -130,5 +145,33 @@ def _problem(error: Mapping[str, Any], words: Collection[str]) -> tuple[str, str
             nearest = difflib.get_close_matches(str(location[-1]), words, n=1)
             detail = f"There is no {str(location[-1])!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
         case _:
-            detail = f"{error['msg']}."
+            detail = _wrong_value(error, _place(location))
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location), detail
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    """`fields[0].label` for people."""
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return place.removeprefix(".") or "The body"
+
+
+def _wrong_value(error: Mapping[str, Any], place: str) -> str:
+    bounds = error.get("ctx", {})
+    match error["type"]:
+        case str(kind) if kind in TAKES:
+            return f"{place} takes {TAKES[kind]}."
+        case "missing":
+            return f"{place} is missing."
+        case "too_short":
+            return f"{place} holds nothing; leave it out instead."
+        case "too_long":
+            return f"{place} holds more than {bounds['max_length']} items."
+        case "string_too_long":
+            return f"{place} has more than {bounds['max_length']} characters."
+        case "greater_than_equal":
+            return f"{place} is less than {bounds['ge']}."
+        case "less_than_equal":
+            return f"{place} is more than {bounds['le']}."
+        case "value_error":
+            return f"{bounds['error']}."
+    return f"{place}: {error['msg']}."
