@@ -1,5 +1,7 @@
 """The one loop every export runs through, over a source that fails, dawdles and tells what was done to it."""
 
+import os
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,6 +108,31 @@ def test_a_failed_rewrite_keeps_the_file_that_was_there(tmp_path: Path) -> None:
     with pytest.raises(SourceFailed):
         write_file(export_chunks(FakeSource([[1], SourceFailed("cut")]), PLAN, LINES), target)
     assert target.read_text() == "old"
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    assert write_file(chunks_of(b"one ", b"two"), pipe) == 7
+    reader.join(10)
+    assert read == [b"one two"]
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "latest").symlink_to("data/today")
+    write_file(chunks_of(b"rows"), tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert (tmp_path / "data" / "today").read_bytes() == b"rows"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["today"]
+
+
+def chunks_of(*chunks: bytes) -> Chunks:
+    yield from chunks
 
 
 def test_closing_the_chunks_closes_the_read() -> None:

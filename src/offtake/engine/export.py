@@ -102,7 +102,12 @@ def write_file(chunks: Chunks, path: Path) -> int:
     """Write the chunks to `path` and give their number of bytes. Half a file is never visible under that name.
 
     Written aside, synced, then renamed; any failure, Ctrl-C included, removes what was written. StoreFull if no room.
+    A link is followed. A pipe or device is no file to replace: it gets the bytes as they come.
     """
+    if path.exists() and not path.is_file():
+        with closing(chunks), path.open("wb") as pipe:
+            return sum(pipe.write(chunk) for chunk in chunks)
+    path = Path(os.path.realpath(path))
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     size = 0
     try:
