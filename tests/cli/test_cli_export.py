@@ -87,6 +87,8 @@ def test_a_tenant_changes_nothing_on_an_open_dataset(run_here: Run) -> None:
          "hint: Did you mean acme? Known: acme, globex.\n"),
         (["order"], "error: There is no dataset 'order'.\n"
          "hint: Did you mean orders? Datasets: orders, customers, cities.\n"),
+        (["orders", "--fields", '"id'], "error: --fields has a quote that is never closed, or a line end.\n"
+         """hint: Write --fields 'id,"total=Total, net"'.\n"""),
         (["orders", "--fields", "id,,day"], "error: --fields holds an empty name.\n"
          "hint: Write --fields id,name or --fields id,name=Label.\n"),
         (["orders", "--sort", "-"], "error: --sort holds an empty name.\nhint: Write --sort=-createdAt,name.\n"),
@@ -147,8 +149,8 @@ def test_a_failure_leaves_the_file_of_last_time(run_here: Run, home: Path) -> No
 
 def test_a_folder_that_is_not_there_is_told(run_here: Run) -> None:
     done = run_here("export", "orders", "-o", "nowhere/out.csv")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: cannot use nowhere/.out.csv")
+    assert done.returncode == 2
+    assert done.stderr == "error: There is no folder nowhere.\nhint: Make it first, or name a file elsewhere.\n"
 
 
 def test_a_folder_is_no_file(run_here: Run, home: Path) -> None:

@@ -19,7 +19,13 @@ def read_fields(text: str | None) -> tuple[FieldChoice, ...] | None:
     """`id,name=Full name` as choices; a part in double quotes may hold commas. None = every field."""
     if text is None:
         return None
-    parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise InvalidRequest(
+            "--fields has a quote that is never closed, or a line end.",
+            hint="Write --fields 'id,\"total=Total, net\"'.",
+        ) from error
     choices = [FieldChoice(name.strip(), label if equals else None) for name, equals, label in _split(parts)]
     if not all(choice.field for choice in choices) or not choices:
         raise InvalidRequest("--fields holds an empty name.", hint="Write --fields id,name or --fields id,name=Label.")

@@ -112,11 +112,19 @@ def _write_stdout(chunks: Chunks) -> None:
         sys.stdout.buffer.flush()
 
 
-def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
-    if arguments.output != "-" and Path(arguments.output).is_dir():
-        wrong_usage(f"{arguments.output} is a folder.", "Name a file, such as -o out.csv.")
-    if arguments.output == "-" and arguments.manifest:
+def _check_output(arguments: ExportArguments) -> None:
+    """Say what no file can be written to before anything is read."""
+    path = Path(arguments.output)
+    if arguments.output != "-" and path.is_dir():
+        wrong_usage(f"{path} is a folder.", "Name a file, such as -o out.csv.")
+    if not path.parent.is_dir():
+        wrong_usage(f"There is no folder {path.parent}.", "Make it first, or name a file elsewhere.")
+    if arguments.manifest and (arguments.output == "-" or (path.exists() and not path.is_file())):
         wrong_usage("--manifest needs a file to stand beside.", "Name one with -o.")
+
+
+def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
+    _check_output(arguments)
     format, compression = choose_format(arguments.format, arguments.output, runtime.formats)
     has_dates = arguments.start is not None or arguments.end is not None
     return ExportRequest(
