@@ -159,6 +159,8 @@ REFUSED: list[tuple[object, str]] = [
     ({"field": "id", "op": "eq", "value": 1, "values": [1]}, "not both"),
     ({"field": "id", "op": "equalz", "value": 1}, "no operator 'equalz'"),
     ({"and": {}}, "a list"),
+    ({"and": [], "or": []}, "'and' stands alone"),
+    ({"field": "id", "op": "eq", "value": 1, "Not": {}}, "'Not' stands alone"),
     ({"field": "id", "op": "eq"}, "takes one value, not 0"),
     ({"field": "id", "op": "eq", "values": [1, 2]}, "takes one value, not 2"),
     ({"field": "id", "op": "between", "values": [1]}, "two values"),

@@ -21,6 +21,7 @@ MAX_DEPTH = 32
 MAX_CONDITIONS = 300  # SQLite parses no deeper than 1,000, and every condition of a chain is one level or two
 MAX_VALUES = 10_000
 _KEYS = ("field", "op", "value", "values")
+_JOINTS = ("and", "or", "not")
 
 
 def parse_filter(body: object, pointer: str = "/filter") -> Filter:
@@ -64,8 +65,10 @@ def _parse_all(items: object, pointer: str, depth: int) -> Iterator[Filter]:
 
 def _parse_condition(body: Mapping[object, object], pointer: str) -> Condition:
     for key in body:
+        if str(key).lower() in _JOINTS:
+            raise InvalidFilter(f"{key!r} stands alone in its object.", hint=_SHAPES, pointer=pointer)
         if key not in _KEYS:
-            hint = did_you_mean(str(key), [*_KEYS, "and", "or", "not"], "Known keys")
+            hint = did_you_mean(str(key), [*_KEYS, *_JOINTS], "Known keys")
             raise InvalidFilter(f"A condition has no key {str(key)[:40]!r}.", hint=hint, pointer=pointer)
     field, op = body.get("field"), body.get("op")
     if not isinstance(field, str) or not isinstance(op, str):

@@ -20,6 +20,7 @@ from offtake.query.nearest import nearest
 
 _UNORDERED = (FieldType.JSON, FieldType.LIST, FieldType.STRUCT)
 _MOST_ROWS = 2**63 - 1
+_FOREVER = "9999-12-31"  # what people write for an end that never comes; the day after it is in no calendar
 
 
 def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, now: datetime) -> Plan:
@@ -68,6 +69,10 @@ def _where(request: ExportRequest, view: View, now: datetime) -> Filter | None:
     if request.date_range is not None:
         parts.extend(_range(request.date_range, view, now))
     if request.q.strip():
+        if "\0" in request.q:
+            raise InvalidFilter(
+                "q holds the character NUL, which no text can hold.", hint="Leave it out.", pointer="/q"
+            )
         searched = check_filter(_search(request.q.strip(), columns), columns, dataset=view.dataset.name, pointer="/q")
         parts.append(searched)
     if not parts:
@@ -86,9 +91,10 @@ def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
     if wanted == DateRange():
         return
     field = _date_field(wanted.field, view)
+    last = None if wanted.end is not None and wanted.end.strip() == _FOREVER else wanted.end
     sides = [
         None if text is None else _resolve(text, now, view.timezone, is_end=is_end)
-        for text, is_end in ((wanted.start, False), (wanted.end, True))
+        for text, is_end in ((wanted.start, False), (last, True))
     ]
     start, end = sides
     if start is not None and end is not None and end < start:
@@ -123,7 +129,7 @@ def _date_field(name: str | None, view: View) -> Field:
     pointer = "/date_range/field"
     wanted = name or view.dataset.date_field
     dated = [each.name for each in view.columns.values() if each.type in (FieldType.DATE, FieldType.DATETIME)]
-    ways_out = f"Fields with a date: {', '.join(dated) or 'none'}."
+    ways_out = f"Fields with a date: {', '.join(dated)}." if dated else "None of its fields holds a date."
     if not wanted:
         raise InvalidRange(f"{view.dataset.name} has no date field of its own.", hint=ways_out, pointer=pointer)
     field = _unmasked(wanted, view, "put in a range", pointer)
