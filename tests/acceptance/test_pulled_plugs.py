@@ -32,9 +32,9 @@ def home(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> 
 
 
 @contextmanager
-def fetching(served: Served, format: str, file: Path) -> Iterator[subprocess.Popen[bytes]]:
+def fetching(served: Served, file: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """curl with a part of the file already written, and the rest on its way."""
-    command = served.curl(f"datasets/many/download?format={format}", *SLOWLY, "-o", str(file))
+    command = served.curl("datasets/many/download", *SLOWLY, *options, "-o", str(file))
     curl = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
         wait_until(lambda: file.exists() and file.stat().st_size > 100_000, 30)
@@ -68,20 +68,24 @@ def url_of(home: Path) -> str:
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_a_database_killed_in_the_middle_cuts_every_file_and_then_is_a_502(rows: int, tmp_path: Path) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole, cut, older = tmp_path / "whole", tmp_path / "cut", tmp_path / "older"
     with run_postgres() as server:
         make_many(server.url(), rows)
         home = make_home(tmp_path, server.url(), "many")
         assert offtake(home, "export", "many", "-o", str(whole), "--format", "csv").returncode == 0
         with serving(home) as served:
-            with fetching(served, "csv", cut) as curl:
+            with fetching(served, cut) as curl, fetching(served, older, "--http1.0") as other:
                 kill_all(server)
                 assert curl.wait(30) == 18, "CURLE_PARTIAL_FILE: the end of the body never came"
+                assert other.wait(30) == 56, "CURLE_RECV_ERROR: the connection was reset"
             began = time.monotonic()
             refused = served.download("many/download", tmp_path / "refused", "-w", "%{http_code}")
             took = time.monotonic() - began
-    assert 0 < cut.stat().st_size < whole.stat().st_size
-    assert whole.read_bytes().startswith(cut.read_bytes()), "something else than rows came into the file"
+        log = [json.loads(line) for line in (home / "serve.log").read_text().splitlines()]
+    for file in (cut, older):
+        assert 0 < file.stat().st_size < whole.stat().st_size
+        assert whole.read_bytes().startswith(file.read_bytes()), "something else than rows came into the file"
+    assert [line.get("cut") for line in log] == ["SOURCE_FAILED", "SOURCE_FAILED", None]
     assert refused.stdout == "502"
     assert json.loads((tmp_path / "refused").read_text())["code"] == "SOURCE_FAILED"
     assert took < 10
@@ -123,7 +127,7 @@ def test_a_database_that_was_never_there_is_a_502_within_ten_seconds(tmp_path: P
 
 def test_a_client_killed_in_the_middle_leaves_no_backend_for_a_second(home: Path) -> None:
     url = url_of(home)
-    with serving(home) as served, fetching(served, "csv", home / "cut") as curl:
+    with serving(home) as served, fetching(served, home / "cut") as curl:
         assert busy(url) == 1
         curl.kill()
         assert wait_until(lambda: busy(url) == 0, 5) < 1
@@ -150,7 +154,7 @@ def test_a_service_told_to_stop_lets_a_running_download_finish_first(postgres: P
     with postgres.database() as url:
         make_many(url, 150_000)
         home = make_home(tmp_path, url, "many")
-        with serving(home) as served, fetching(served, "csv", home / "whole") as curl:
+        with serving(home) as served, fetching(served, home / "whole") as curl:
             served.process.terminate()
             assert curl.wait(30) == 0
             assert served.process.wait(10) == 0
@@ -162,7 +166,7 @@ def test_a_service_told_to_stop_waits_no_longer_than_it_says(postgres: Postgres,
     with postgres.database() as url:
         make_many(url, 3_000_000)
         home = make_home(tmp_path, url, "many")
-        with serving(home) as served, fetching(served, "csv", home / "cut") as curl:
+        with serving(home) as served, fetching(served, home / "cut") as curl:
             began = time.monotonic()
             served.process.terminate()
             assert served.process.wait(60) == 0

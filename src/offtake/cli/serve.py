@@ -11,6 +11,7 @@ import uvicorn
 from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
 from offtake.cli import collect_garbage_from_now
+from offtake.cli.connection import CuttingProtocol
 from offtake.errors import InvalidConfig
 from offtake.settings import load_settings, require_secrets
 
@@ -43,9 +44,14 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
     runtime = build_runtime(settings)
     collect_garbage_from_now()
     try:
-        # Requests are logged by the app itself, with their ids and without their queries.
+        # The app itself logs requests, cuts and bugs, one JSON line each; uvicorn's own words would stand between them.
         options = uvicorn.Config(
-            create_app(runtime), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
+            create_app(runtime),
+            http=CuttingProtocol,
+            ws="none",
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
         )
         # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
         for number in (signal.SIGINT, signal.SIGTERM):
