@@ -22,7 +22,7 @@ from offtake.source.arrow_types import unfit
 from offtake.source.copycsv import CopyFailed, finish_copy
 
 LIBRARY = Path(__file__).with_name("libcopy.so")
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 21  # measured: 1 MiB takes a third longer, 4 MiB gains nothing
 _WAIT_MS = 1000
 _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
 _WAIT, _FULL, _END, _BROKEN, _UNFIT, _MALFORMED, _NO_MEMORY = range(7)
@@ -112,7 +112,7 @@ class _Owner:
 def copy_arrays(
     connection: psycopg.pq.abc.PGconn, slots: Sequence[Slot], *, is_utf8: bool, parts: Parts | None = None
 ) -> Generator[list[pa.Array], None, None]:
-    """The rows of a started COPY, an array a column, about a megabyte at a time.
+    """The rows of a started COPY, an array a column, about two megabytes at a time.
 
     Raises CopyFailed or psycopg's OperationalError, and SourceFailed naming the field whose value does not fit.
     """
