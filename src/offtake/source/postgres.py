@@ -37,12 +37,14 @@ from offtake.source.row_limit import check_row_limit
 DIALECT = "postgresql"
 FIRST_OWN_OID = 16_384  # below it are the types every PostgreSQL has
 
+# Two exports of one table are to be alike though nobody asked for an order: no scan begins where another one is.
 _BEGIN = """
 BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = 'iso_8601';
 SET LOCAL extra_float_digits = 1;
+SET LOCAL synchronize_seqscans = off;
 SET LOCAL statement_timeout = {timeout_ms};
 SELECT now()
 """
