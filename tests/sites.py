@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import uvicorn
@@ -18,14 +19,16 @@ from offtake.app import create_app
 from offtake.appdb.database import open_appdb
 from offtake.encode import FORMATS
 from offtake.errors import SourceFailed
-from offtake.model.access import Tenant
+from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Plan
+from offtake.model.job import JobLimits
 from offtake.model.limits import Limits
-from offtake.model.ports import RowStream, Source, Stop, Table
+from offtake.model.ports import RowStream, Source, Stop, StoreSpec, Table, Turn
 from offtake.service.access import create_key, local_principal
 from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
+from offtake.store import open_store
 from offtake.web.logs import open_log
 
 ACME = Tenant("acme", "6f1f7a52-0000-4000-8000-000000000001")
@@ -127,6 +130,19 @@ def failing_after(rows: int) -> Batches:
     return batches
 
 
+@dataclass
+class ListedQueue:
+    """A queue that only remembers what was put into it; as soon as the transaction that did so commits, or not."""
+
+    turns: list[Turn] = field(default_factory=list)
+
+    def enqueue(self, connection: Any, turn: Turn) -> None:
+        self.turns.append(turn)
+
+    def ping(self) -> None:
+        return None
+
+
 def make_runtime(
     home: Path,
     sources: Mapping[str, Source],
@@ -135,8 +151,12 @@ def make_runtime(
     database: str = "",
     roles: Mapping[str, frozenset[str]] | None = None,
     now: Callable[[], datetime] = lambda: NOW,
+    job_limits: JobLimits | None = None,
 ) -> Runtime:
-    """A runtime over those sources; its app database is a new file in `home` unless a URL is given."""
+    """A runtime over those sources; its app database is a new file in `home` unless a URL is given.
+
+    Artifacts lie in `home/artifacts`. Turns are only listed, in `queue.turns`: tests say when a job runs.
+    """
     limits = limits or Limits()
     return Runtime(
         datasets={dataset.name: dataset for dataset in datasets or (NUMBERS,)},
@@ -148,6 +168,10 @@ def make_runtime(
         counters=Counters(limits),
         appdb=open_appdb(database or f"sqlite:///{home}/offtake.db"),
         now=now,
+        store=open_store(StoreSpec(str(home / "artifacts"))),
+        queue=ListedQueue(),
+        job_limits=job_limits or JobLimits(),
+        secrets=(Secret("k1", b"a secret that only tests know....."),),
     )
 
 

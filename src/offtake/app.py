@@ -1,6 +1,7 @@
 """The composition root: settings to runtime, runtime to ASGI app. The one place that knows every concrete part."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 
-def build_runtime(settings: Settings, *, with_appdb: bool = True) -> Runtime:
+def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: bool = False) -> Runtime:
     """The parts of one running service. Sources connect when first asked; the app database is brought up to date.
 
     Without it, only what needs no key works: the command line exports where nothing may be written but the file.
+    Jobs need the store and the queue as well.
     """
-    return Runtime(
+    runtime = Runtime(
         datasets=settings.datasets,
         sources={name: open_source(spec) for name, spec in settings.sources.items()},
         formats=FORMATS,
@@ -32,9 +34,18 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True) -> Runtime:
         counters=Counters(settings.limits),
         appdb=open_appdb(settings.database) if with_appdb else absent_appdb(),
         now=lambda: datetime.now(UTC),
+        job_limits=settings.jobs,
+        retention=settings.retention,
         public_url=settings.public_url,
         secrets=settings.secrets,
     )
+    if not with_jobs:
+        return runtime
+    # Imported here: the job engine and the store cost half a second, which `offtake export` would pay for nothing.
+    from offtake.jobs.queue import open_queue
+    from offtake.store import open_store
+
+    return replace(runtime, store=open_store(settings.store), queue=open_queue(settings.database))
 
 
 def close_runtime(runtime: Runtime) -> None:

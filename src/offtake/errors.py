@@ -182,10 +182,28 @@ class SourceTimeout(OfftakeError):
     code, status, retryable = "SOURCE_TIMEOUT", 504, True
 
 
+class StoreFailed(OfftakeError):
+    """The store of artifacts refused, broke off or is not there."""
+
+    code, status, retryable = "STORE_FAILED", 502, True
+
+
 class StoreFull(OfftakeError):
     """No room is left where the file should go."""
 
     code, status, retryable = "STORE_FULL", 507, True
+
+
+class Unavailable(OfftakeError):
+    """The app database does not answer at the moment."""
+
+    code, status, retryable = "UNAVAILABLE", 503, True
+
+
+class AttemptFailed(OfftakeError):
+    """The process that ran a job ended before the job did: killed, out of memory, or broken."""
+
+    code, status, retryable = "ATTEMPT_FAILED", 500, True
 
 
 class InvalidConfig(OfftakeError):

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from offtake.errors import InvalidConfig
+from offtake.errors import InvalidConfig, Unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x0FF7A4E  # any fixed number: PostgreSQL's advisory locks are named by one
@@ -24,14 +24,18 @@ class AppDb:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads."""
-        with self.engine.begin() as connection:
+        """A transaction that only reads. Raises Unavailable while the database does not answer, as `write` does."""
+        with _told(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: on SQLite it takes the write lock at once, so it never fails half-way for it."""
-        with self.engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
+        with (
+            _told(),
+            self.engine.connect().execution_options(begin="IMMEDIATE") as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def answers(self) -> bool:
@@ -39,13 +43,22 @@ class AppDb:
         try:
             with self.read() as connection:
                 connection.execute(sa.text("SELECT 1"))
-        except sa.exc.DBAPIError:
+        except Unavailable:
             return False
         return True
 
     def close(self) -> None:
         """Let every connection go."""
         self.engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The driver's own words for a lost connection, a server that restarts or a lock that never came free, as ours."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise Unavailable("The app database does not answer.", hint="Try again in a moment.") from error
 
 
 def open_appdb(url: str) -> AppDb:

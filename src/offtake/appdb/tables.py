@@ -44,3 +44,58 @@ KEYS = sa.Table(
     sa.Column("revoked_at", Instant),
     sa.Column("last_used_at", Instant),
 )
+
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),  # JSON: the principal that asked
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),  # JSON: query.stored
+    sa.Column("request_hash", sa.Text, nullable=False),
+    sa.Column("needs", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),  # how often it was put into the queue
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger),
+    sa.Column("error", sa.Text),  # JSON
+    sa.Column("artifact", sa.Text),  # JSON
+    sa.Column("stages", sa.Text),  # JSON
+    sa.Column("definition_id", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("expires_at", Instant),
+    sa.Column("beat_at", Instant),
+    sa.Index("jobs_of_tenant", "tenant", "id"),
+    sa.Index("jobs_in_state", "state", "due_at"),
+    sa.Index("jobs_expiring", "expires_at"),
+    sa.Index("jobs_alike", "owner_id", "request_hash"),
+)
+
+IDEMPOTENCY = sa.Table(
+    "idempotency",
+    METADATA,
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("body_hash", sa.Text, nullable=False),
+    sa.Column("job_id", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# Sums over every job that ever finished, for /metrics: the jobs themselves are deleted in time.
+TOTALS = sa.Table(
+    "totals",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+)

@@ -59,8 +59,13 @@ def _name(key: OrderKey, names: Mapping[tuple[str, tuple[str, ...]], str]) -> st
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
     """Write `FILE.manifest.json` into the folder of the file and give its path."""
     path = folder / (manifest.file + SUFFIX)
-    path.write_text(json.dumps(manifest_json(manifest), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    path.write_bytes(manifest_bytes(manifest))
     return path
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The manifest as the file it is kept in."""
+    return (json.dumps(manifest_json(manifest), ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def manifest_json(manifest: Manifest) -> dict[str, Any]:

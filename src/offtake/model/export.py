@@ -39,7 +39,9 @@ class ExportRequest:
 
     `fields` None = every visible field in dataset order; `filter` is a tree of `query.filters`, its values as sent.
     `expand` names an array field that becomes rows; `schema` is the id of one of the dataset's schemas.
-    `include_all_custom_fields` appends every custom field unless `fields` names one.
+    `include_all_custom_fields` appends every custom field unless `fields` names one. `part_rows` and `part_bytes` make
+    the file a zip of numbered parts, each a whole file of at most so many rows, or that ends with the batch that takes
+    it past so many bytes.
     """
 
     dataset: str
@@ -58,6 +60,8 @@ class ExportRequest:
     expand: str | None = None
     schema: str | None = None
     include_all_custom_fields: bool = False
+    part_rows: int | None = None
+    part_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""The sockets, on one page. Concrete parts plug in from `source/` and `encode/`; nobody else defines a protocol."""
+"""The sockets, on one page. Concrete parts plug in from `source/`, `encode/`, `store/` and `jobs/`; nobody else defines
+a protocol."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -193,3 +194,94 @@ class Format:
     options: type
     encode: Callable[[RowStream, Any], Chunks]
     machine: bool = False
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """Where artifacts lie: a folder's path or the URL of a bucket (`s3://bucket/prefix`, `gs://…`, `az://…`).
+
+    Credentials left empty come from where the cloud's own tools look for them. `redirect` lets downloads be fetched
+    from the bucket itself, by presigned URLs.
+    """
+
+    url: str
+    endpoint: str = ""
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+    allow_http: bool = False
+    redirect: bool = False
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file as the store lists it."""
+
+    name: str
+    bytes: int
+    modified_at: datetime
+
+
+class Store(Protocol):
+    """Where artifacts lie: a local folder or a bucket. Names are `/`-separated and made by us.
+
+    Every failure is raised as StoreFailed (retryable), StoreFull or, for a name that is not there, NotFound.
+    """
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> int:
+        """Stream the chunks into a new file and give its bytes. It is durable, and visible whole, once this returns.
+
+        An exception, the chunks' own included, leaves nothing under that name. Memory does not grow with the file.
+        """
+        ...
+
+    def write_once(self, name: str, data: bytes) -> None:
+        """Write a small file that must not exist yet. Raises Conflict if it does."""
+        ...
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> Chunks:
+        """The bytes from `start` up to, not including, `end` (None = the file's end), streamed."""
+        ...
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files; one that is not there is no failure."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[StoredFile]:
+        """Every file below the prefix (a folder's path, ending in `/`), in no order, streamed."""
+        ...
+
+    def presign(self, name: str, seconds: int, *, filename: str, media_type: str) -> str | None:
+        """A URL that fetches the file from the store itself for so many seconds; None where it has none."""
+        ...
+
+    def sweep_unfinished(self, before: datetime) -> int:
+        """Remove what writers that died before that instant left half-written; gives how many. Never seen by `list`."""
+        ...
+
+    def ping(self) -> None:
+        """Raise StoreFailed unless the store answers and lets us in."""
+        ...
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A job's place in the queue: one turn runs it once. `delay_s` holds it back; low `priority` goes first."""
+
+    job_id: str
+    number: int
+    tenant: str
+    priority: int = 0
+    delay_s: float = 0
+
+
+class Queue(Protocol):
+    """Where jobs wait for a worker."""
+
+    def enqueue(self, connection: Any, turn: Turn) -> None:
+        """Put a turn into the queue within the app database's open transaction: both commit or neither does."""
+        ...
+
+    def ping(self) -> None:
+        """Raise an OfftakeError unless the queue answers."""
+        ...

@@ -206,6 +206,14 @@ def _is_text(name: str) -> bool:
     return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
+def fields_of(tree: Filter) -> set[str]:
+    """The names of the fields that the tree asks about."""
+    if isinstance(tree, Condition):
+        return {tree.field}
+    items = (tree.item,) if isinstance(tree, Not) else tree.items
+    return set().union(*(fields_of(item) for item in items))
+
+
 def find_unmasked(name: object, columns: Mapping[str, Column], dataset: str, verb: str, pointer: str) -> Field:
     """The field, if the principal sees it unmasked: what is masked would be revealed by what is `verb` it.
 

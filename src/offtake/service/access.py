@@ -50,6 +50,19 @@ def authenticate(runtime: Runtime, secret: str) -> Principal:
     return Principal(key.id, key.tenant, _all_scopes(runtime, key), key.roles, runtime.tenants[key.tenant].uuid)
 
 
+def present_principal(runtime: Runtime, owner: Principal) -> Principal:
+    """The same principal with the rights it has today: a key may have been revoked, or given fewer, since it asked.
+
+    Raises Forbidden if its key has ended.
+    """
+    if not KEY_ID.fullmatch(owner.id):
+        return owner
+    key = table.find_key(runtime.appdb, owner.id)
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= runtime.now()):
+        raise Forbidden("The key that asked for this has ended.", hint="Ask again with another key.")
+    return replace(owner, scopes=_all_scopes(runtime, key), roles=key.roles)
+
+
 def local_principal(runtime: Runtime, tenant: str | None) -> Principal:
     """Who works on the command line: it has the file with the passwords, so it holds every scope there is.
 

@@ -6,7 +6,7 @@ import unicodedata
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -54,29 +54,54 @@ def open_download(
     Raises here whatever is wrong with the request; with the first chunk RateLimited, RowLimitExceeded and what the
     source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.
     """
+    stop = stop or Stop()
+
+    def count(rows: int) -> None:
+        runtime.counters.count_rows(principal, rows)
+        if on_rows is not None:
+            on_rows(rows)
+
+    if principal.id == LOCAL:
+        return open_file(runtime, principal, request, stop=stop, on_rows=on_rows, with_manifest=with_manifest)
+    file = open_file(runtime, principal, request, stop=stop, on_rows=count, with_manifest=with_manifest)
+    return replace(file, chunks=_limited(runtime, principal, stop, file.chunks))
+
+
+def open_file(
+    runtime: Runtime,
+    principal: Principal,
+    request: ExportRequest,
+    *,
+    stop: Stop,
+    on_rows: Callable[[int], None] | None = None,
+    with_manifest: bool = False,
+) -> Download:
+    """The same without the limits of a download, for jobs, which have their own, and for the command line."""
     format = find_format(runtime, request.format)
     suffix, media_type = _find_compression(request.compression)
     source, plan = plan_request(runtime, principal, request)
     options = parse_options(format, request.options)
     filename = _filename(runtime, request, plan, format.extension) + suffix
-    stop = stop or Stop()
     account = Account() if with_manifest else None
-
-    def start(on_batch: Callable[[int], None] | None) -> Chunks:
-        return export_chunks(
-            source,
-            plan,
-            format,
-            options,
-            compression=request.compression,
-            stop=stop,
-            on_rows=on_batch,
-            account=account,
-        )
-
-    chunks = start(on_rows) if principal.id == LOCAL else _limited(runtime, principal, stop, start, on_rows)
+    chunks = export_chunks(
+        source,
+        plan,
+        format,
+        options,
+        compression=request.compression,
+        stop=stop,
+        on_rows=on_rows,
+        account=account,
+    )
     manifest = partial(_manifest, account, plan, format, options, request.compression) if account else None
     return Download(filename, media_type or _media_type(format, options), chunks, manifest)
+
+
+def check_file(runtime: Runtime, request: ExportRequest) -> None:
+    """Raise what `open_file` would about format, options and compression, without asking the source for anything."""
+    format = find_format(runtime, request.format)
+    _find_compression(request.compression)
+    parse_options(format, request.options)
 
 
 def _manifest(account: Account, plan: Plan, format: Format, options: Any, compression: str, file: str) -> Manifest:
@@ -104,30 +129,19 @@ def _media_type(format: Format, options: Any) -> str:
     return format.media_type.replace("charset=utf-8", f"charset={getattr(options, 'encoding', 'utf-8')}")
 
 
-def _limited(
-    runtime: Runtime,
-    principal: Principal,
-    stop: Stop,
-    start: Callable[[Callable[[int], None]], Chunks],
-    on_rows: Callable[[int], None] | None,
-) -> Chunks:
+def _limited(runtime: Runtime, principal: Principal, stop: Stop, chunks: Chunks) -> Chunks:
     """The chunks, within the limits of the key and its tenant. A slot is taken with the first chunk, not before."""
     counters = runtime.counters
-
-    def count(rows: int) -> None:
-        counters.count_rows(principal, rows)
-        if on_rows is not None:
-            on_rows(rows)
-
-    counters.check_day(principal)
-    with read_slot(runtime, principal), _deadline(runtime.limits.download_s, stop), closing(start(count)) as chunks:
-        for chunk in chunks:
-            counters.count_bytes(principal, len(chunk))
-            yield chunk
+    with closing(chunks):
+        counters.check_day(principal)
+        with read_slot(runtime, principal), deadline(runtime.limits.download_s, stop, "download"):
+            for chunk in chunks:
+                counters.count_bytes(principal, len(chunk))
+                yield chunk
 
 
 @contextmanager
-def _deadline(seconds: int, stop: Stop) -> Iterator[None]:
+def deadline(seconds: int, stop: Stop, what: str) -> Iterator[None]:
     """Set `stop` when the time is over, and say that it was the time. 0 = no limit."""
     over = threading.Event()
 
@@ -145,7 +159,7 @@ def _deadline(seconds: int, stop: Stop) -> Iterator[None]:
         if not over.is_set():
             raise
         raise SourceTimeout(
-            f"The download took longer than {seconds} seconds.", hint="Ask for fewer rows or fields."
+            f"The {what} took longer than {seconds} seconds.", hint="Ask for fewer rows or fields."
         ) from error
     finally:
         timer.cancel()

@@ -3,13 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, NoReturn
 
 from offtake.appdb.database import AppDb
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
+from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
-from offtake.model.ports import Format, Source
+from offtake.model.ports import Format, Queue, Source, Store
 from offtake.service.counters import Counters
+
+
+class Absent:
+    """In the place of a part that a command does without, such as the store in `offtake export`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, _: str) -> NoReturn:
+        raise RuntimeError(f"This process was started without a {self._name}.")
+
+
+def _absent(name: str) -> Any:
+    return Absent(name)
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,10 @@ class Runtime:
     counters: Counters
     appdb: AppDb
     now: Callable[[], datetime]
+    store: Store = field(default_factory=lambda: _absent("store"))
+    queue: Queue = field(default_factory=lambda: _absent("queue"))
+    job_limits: JobLimits = field(default_factory=JobLimits)
+    retention: Retention = field(default_factory=Retention)
     public_url: str | None = None
     secrets: tuple[Secret, ...] = ()
     resolved: dict[str, Dataset] = field(default_factory=dict)

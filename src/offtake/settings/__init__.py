@@ -8,14 +8,22 @@ from pathlib import Path
 from offtake.errors import InvalidConfig
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
+from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
-from offtake.model.ports import SourceSpec
+from offtake.model.ports import SourceSpec, StoreSpec
 from offtake.settings.bodies import settings_schema
-from offtake.settings.build import build_limits, build_roles, build_sources, build_tenants
+from offtake.settings.build import (
+    build_limits,
+    build_retention,
+    build_roles,
+    build_sources,
+    build_store,
+    build_tenants,
+)
 from offtake.settings.complaints import check_shape, nearest
 from offtake.settings.datasets import build_datasets
 from offtake.settings.document import read_document
-from offtake.settings.places import settle_path, settle_url
+from offtake.settings.places import settle_url
 from offtake.settings.secret_files import read_secrets
 
 __all__ = ["Settings", "load_settings", "nearest", "require_secrets", "settings_schema", "settle_url"]
@@ -27,7 +35,7 @@ class Settings:
 
     path: Path
     database: str = field(repr=False)
-    store: str
+    store: StoreSpec = field(repr=False)
     public_url: str | None
     tenants: Mapping[str, Tenant]
     secrets: tuple[Secret, ...]
@@ -36,6 +44,8 @@ class Settings:
     datasets: Mapping[str, Dataset]
     roles: Mapping[str, frozenset[str]]
     limits: Limits
+    jobs: JobLimits
+    retention: Retention
 
 
 def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -50,7 +60,7 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
     settings = Settings(
         path=path.absolute(),
         database=settle_url(body.database, folder),
-        store=settle_path(body.store, folder),
+        store=build_store(body, folder),
         public_url=body.public_url.rstrip("/") if body.public_url else None,
         tenants=build_tenants(document, body),
         secrets=secrets,
@@ -59,6 +69,8 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         datasets=build_datasets(document, body),
         roles=build_roles(body),
         limits=build_limits(document, body),
+        jobs=JobLimits(**body.jobs.model_dump()),
+        retention=build_retention(document, body),
     )
     document.refuse()
     return settings

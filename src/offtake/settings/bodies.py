@@ -8,6 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from offtake.model.dataset import FieldType, Mask, Schemas
+from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
 
@@ -166,11 +167,63 @@ class PoolBody(Body):
     timeout_s: Seconds = SourceSpec.pool_timeout_s
 
 
+class StoreBody(Body):
+    """Where finished files lie, and how to get in; credentials left out come from where the cloud's tools look."""
+
+    url: Text = Field(description="A folder, or s3://bucket/prefix, gs://…, az://….")
+    endpoint: str = Field("", description="The address of a server that speaks S3.")
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    allow_http: bool = Field(default=False, description="Let the endpoint be http://.")
+    redirect: bool = Field(default=False, description="Send downloads to the bucket by presigned URLs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_alone(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A URL alone will do."""
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class JobsBody(Body):
+    """How export jobs are run."""
+
+    concurrency: Count = Field(default=JobLimits.concurrency, description="Jobs this process runs at once; 0 = none.")
+    per_tenant: Count = Field(
+        default=JobLimits.per_tenant, description="Jobs of one tenant at once, everywhere; 0 = no limit."
+    )
+    attempts: Annotated[int, Field(ge=1)] = Field(
+        default=JobLimits.attempts, description="Tries before a job has failed."
+    )
+    duration_s: Count = Field(default=JobLimits.duration_s, description="How long one try may take; 0 = no limit.")
+    memory_mb: Count = Field(
+        default=JobLimits.memory_mb, description="What the process of one job may hold; 0 = no limit."
+    )
+    grace_s: Count = Field(
+        default=JobLimits.grace_s, description="What running jobs get to finish when the service stops."
+    )
+
+
+Days = Annotated[float, Field(ge=0)]
+
+
+class RetentionBody(Body):
+    """How many days finished files are kept; 0 = for ever."""
+
+    days: Days = Retention.days
+    tenants: dict[Text, Days] = Field(default={}, description="For a tenant's files.")
+    datasets: dict[Name, Days] = Field(default={}, description="For a dataset's files, before the tenant's.")
+
+
 class FileBody(Body):
     """offtake.yaml"""
 
     database: Text = Field("sqlite:///.offtake/offtake.db", description="The app database's SQLAlchemy URL.")
-    store: Text = Field(".offtake/artifacts", description="Where finished files lie.")
+    store: StoreBody = StoreBody(url=".offtake/artifacts")
     public_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = Field(
         None, description="The address in links; without it, the request's own."
     )
@@ -183,6 +236,8 @@ class FileBody(Body):
     limits: LimitsBody = LimitsBody()
     timeouts: TimeoutsBody = TimeoutsBody()
     pool: PoolBody = PoolBody()
+    jobs: JobsBody = JobsBody()
+    retention: RetentionBody = RetentionBody()
 
 
 def settings_schema() -> dict[str, Any]:

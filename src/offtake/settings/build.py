@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from offtake.model.access import Tenant
+from offtake.model.job import Retention
 from offtake.model.limits import Limits
-from offtake.model.ports import FileSet, SourceSpec
+from offtake.model.ports import FileSet, SourceSpec, StoreSpec
 from offtake.settings.bodies import FileBody, SourceBody
 from offtake.settings.complaints import nearest
 from offtake.settings.document import Document
@@ -59,6 +60,23 @@ def build_limits(document: Document, body: FileBody) -> Limits:
             document.complain(("rate_limit",), "'rate_limit' and 'limits.rate' say the same thing; keep one of them")
         given["rate"] = body.rate_limit
     return replace(Limits(), **given)
+
+
+def build_store(body: FileBody, folder: Path) -> StoreSpec:
+    """Where artifacts lie; a folder's path is absolute."""
+    given = body.store.model_dump()
+    return StoreSpec(**given | {"url": settle_path(body.store.url, folder)})
+
+
+def build_retention(document: Document, body: FileBody) -> Retention:
+    """How long artifacts are kept, for tenants and datasets there are."""
+    kept = body.retention
+    for place, names, known in (("tenants", kept.tenants, body.tenants), ("datasets", kept.datasets, body.datasets)):
+        for name in names:
+            if name not in known:
+                where = ("retention", place, name)
+                document.complain(where, f"there is no {place[:-1]} {name!r}{nearest(name, known)}")
+    return Retention(kept.days, kept.tenants, kept.datasets)
 
 
 def _source_url(document: Document, name: str, source: SourceBody, folder: Path) -> str:

@@ -74,7 +74,8 @@ static const char HEX_LOWER[] = "0123456789abcdef", HEX_UPPER[] = "0123456789ABC
 /* ---------------------------------------------------------------- bytes */
 
 static inline uint8_t *put(uint8_t *p, const void *text, int64_t size) {
-  if (size > 0) memcpy(p, text, (size_t)size);
+  if (size == 1) *p = *(const uint8_t *)text; /* separators and marks: a call would cost more than the byte */
+  else if (size > 0) memcpy(p, text, (size_t)size);
   return p + size;
 }
 
@@ -261,10 +262,11 @@ static inline uint8_t *put_digit(uint8_t *p, const Cell *cell, uint8_t digit) {
 
 static uint8_t *put_whole(uint8_t *p, const Cell *cell, const uint8_t *d, int64_t whole) {
   if (whole == 0) return put_digit(p, cell, '0');
+  int64_t beyond = whole - cell->primary; /* digits before the last group */
+  int64_t until = cell->group.size && beyond > 0 ? beyond % cell->secondary : whole; /* the next separator */
+  if (until == 0) until = cell->secondary;
   for (int64_t i = 0; i < whole; i++) {
-    int64_t beyond = whole - i - cell->primary; /* digits still to come, the last group aside */
-    if (i > 0 && cell->group.size && (beyond == 0 || (beyond > 0 && beyond % cell->secondary == 0)))
-      p = put_bytes(p, cell->group);
+    if (i == until) p = put_bytes(p, cell->group), until += i < beyond ? cell->secondary : whole;
     p = put_digit(p, cell, d[i]);
   }
   return p;
@@ -428,11 +430,10 @@ static void set_date(Moment *m) {
 }
 
 static void set_local(Moment *m, int64_t instant, const Zone *zone) {
-  int64_t low = 0, high = zone->size;
-  while (high - low > 1) {
-    int64_t middle = low + (high - low) / 2;
-    if (zone->starts[middle] <= instant) low = middle;
-    else high = middle;
+  int64_t low = 0;
+  for (int64_t size = zone->size; size > 1;) { /* without a branch to mispredict: instants come in no order */
+    low += zone->starts[low + size / 2] <= instant ? size / 2 : 0;
+    size -= size / 2;
   }
   m->interval = low;
   m->offset_us = zone->offsets[low];
@@ -478,7 +479,6 @@ static uint8_t *put_year(uint8_t *p, const Cell *cell, int64_t year, int64_t wid
 }
 
 static uint8_t *put_pair(uint8_t *p, int64_t value) { return put(p, PAIRS + 2 * (value % 100), 2); }
-
 static uint8_t *put_offset(uint8_t *p, int64_t part, int64_t offset_us) {
   if (part == OFFSET && offset_us == 0) return put(p, "Z", 1);
   int64_t seconds = (offset_us < 0 ? -offset_us : offset_us) / 1000000, colon = part != OFFSET_PLAIN;

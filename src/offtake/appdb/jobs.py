@@ -1,0 +1,337 @@
+"""Export jobs as the app database keeps them. Every move is one conditional update: whoever gets the row has won."""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from offtake.appdb.database import AppDb
+from offtake.appdb.idempotency import Once, claim_key
+from offtake.appdb.tables import JOBS
+from offtake.appdb.totals import add_totals
+from offtake.model.access import Principal
+from offtake.model.export import ExportRequest
+from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress, states_before
+from offtake.query.stored import read_request, request_json
+
+# What puts a turn of the job into the queue, in the transaction of that connection.
+Enqueue = Callable[[Any], None]
+
+
+def insert_job(db: AppDb, job: ExportJob, enqueue: Enqueue, once: Once | None = None) -> str | None:
+    """Remember a new job and put it into the queue, both or neither.
+
+    Under a key that was used before nothing is done, and the id of the job made then is given. Raises
+    IdempotencyMismatch if that was made with another body.
+    """
+    with db.write() as connection:
+        made_before = None if once is None else claim_key(connection, once, job.id)
+        if made_before is None:
+            connection.execute(JOBS.insert().values(**_row(job)))
+            enqueue(connection)
+    return made_before
+
+
+def find_alike(db: AppDb, owner_id: str, request: ExportRequest) -> ExportJob | None:
+    """A job of that principal with the very same request that has not ended; the oldest of them."""
+    alike = sa.and_(JOBS.c.owner_id == owner_id, JOBS.c.request_hash == hash_request(request))
+    going = JOBS.c.state.in_([state for state in JobState if not state.is_final])
+    with db.read() as connection:
+        row = connection.execute(sa.select(JOBS).where(alike, going).order_by(JOBS.c.id).limit(1)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def hash_request(request: ExportRequest) -> str:
+    """The same for the same wish: SHA-256 of its JSON, in lower-case hex."""
+    return hashlib.sha256(json.dumps(request_json(request), sort_keys=True).encode()).hexdigest()
+
+
+def find_job(db: AppDb, id_: str) -> ExportJob | None:
+    """The job of that id."""
+    with db.read() as connection:
+        row = connection.execute(sa.select(JOBS).where(JOBS.c.id == id_)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def find_jobs(db: AppDb, ids: Collection[str]) -> Mapping[str, ExportJob]:
+    """Those of the jobs that there are, by id."""
+    with db.read() as connection:
+        return {row.id: _job(row) for row in connection.execute(sa.select(JOBS).where(JOBS.c.id.in_(ids)))}
+
+
+def list_jobs(
+    db: AppDb,
+    now: datetime,
+    *,
+    tenant: str | None = None,
+    state: JobState | None = None,
+    dataset: str | None = None,
+    definition_id: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> tuple[ExportJob, ...]:
+    """Jobs with the newest first (ids grow with time); `before` is the id of the last one already seen."""
+    query = sa.select(JOBS).order_by(JOBS.c.id.desc()).limit(limit)
+    for column, wanted in ((JOBS.c.tenant, tenant), (JOBS.c.dataset, dataset), (JOBS.c.definition_id, definition_id)):
+        query = query if wanted is None else query.where(column == wanted)
+    if state is not None:
+        query = query.where(_shown_as(state, now))
+    if before is not None:
+        query = query.where(JOBS.c.id < before)
+    with db.read() as connection:
+        return tuple(_job(row) for row in connection.execute(query))
+
+
+def _shown_as(state: JobState, now: datetime) -> sa.ColumnElement[bool]:
+    """As `ExportJob.state_at` has it."""
+    waiting = JOBS.c.state == JobState.SCHEDULED
+    if state is JobState.SCHEDULED:
+        return sa.and_(waiting, JOBS.c.due_at > now)
+    if state is JobState.QUEUED:
+        return sa.or_(JOBS.c.state == JobState.QUEUED, sa.and_(waiting, JOBS.c.due_at <= now))
+    return JOBS.c.state == state
+
+
+def claim_job(db: AppDb, id_: str, now: datetime) -> ExportJob | None:
+    """Begin the next attempt, if the job still waits for one or its last one lost its machine; None otherwise."""
+    # A running job is claimed again only by a recovered turn: its former worker is known to be dead.
+    may = states_before(JobState.RUNNING) | {JobState.RUNNING}
+    return _change(
+        db,
+        sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(may)),
+        state=JobState.RUNNING,
+        attempt=JOBS.c.attempt + 1,
+        started_at=now,
+        beat_at=now,
+        finished_at=None,
+        rows=0,
+        bytes=0,
+        total=None,
+        stages=None,
+    )
+
+
+def beat_job(db: AppDb, job: ExportJob, progress: Progress, now: datetime) -> bool:
+    """Write down how far the attempt has come; False if it is no longer the one that counts, and must stop."""
+    known = {} if progress.total is None else {"total": progress.total}
+    return _change(db, _running(job), beat_at=now, rows=progress.rows, bytes=progress.bytes, **known) is not None
+
+
+def commit_job(
+    db: AppDb,
+    job: ExportJob,
+    artifact: Artifact,
+    *,
+    rows: int,
+    stages: Mapping[str, float],
+    now: datetime,
+    expires_at: datetime | None,
+) -> bool:
+    """The commit of an artifact: True for exactly one attempt of a job, and never after it was cancelled."""
+    with db.write() as connection:
+        done = _change_in(
+            connection,
+            _running(job),
+            state=JobState.SUCCEEDED,
+            artifact=json.dumps(asdict(artifact)),
+            rows=rows,
+            bytes=artifact.bytes,
+            total=rows,
+            stages=json.dumps(dict(stages)),
+            error=None,
+            finished_at=now,
+            beat_at=now,
+            expires_at=expires_at,
+        )
+        if done is not None:
+            seconds = {f"seconds.{stage}": value for stage, value in stages.items()}
+            add_totals(connection, {"succeeded": 1, "rows": rows, "bytes": artifact.bytes, **seconds})
+    return done is not None
+
+
+def repeat_job(db: AppDb, job: ExportJob, error: JobError, enqueue: Enqueue) -> bool:
+    """Put the failed attempt's job back into the queue; False if the attempt no longer counts."""
+    with db.write() as connection:
+        done = _change_in(
+            connection,
+            _running(job),
+            state=JobState.QUEUED,
+            failures=JOBS.c.failures + 1,
+            turn=JOBS.c.turn + 1,
+            error=json.dumps(asdict(error)),
+        )
+        if done is not None:
+            enqueue(connection)
+    return done is not None
+
+
+def fail_job(db: AppDb, job: ExportJob, error: JobError, now: datetime, expires_at: datetime | None) -> bool:
+    """End the job as failed; False if the attempt no longer counts."""
+    with db.write() as connection:
+        done = _change_in(
+            connection,
+            _running(job),
+            state=JobState.FAILED,
+            failures=JOBS.c.failures + 1,
+            error=json.dumps(asdict(error)),
+            finished_at=now,
+            expires_at=expires_at,
+        )
+        if done is not None:
+            add_totals(connection, {"failed": 1})
+    return done is not None
+
+
+def cancel_job(db: AppDb, id_: str, now: datetime, expires_at: datetime | None) -> ExportJob | None:
+    """End the job as cancelled, wherever it stands; None if it had ended already."""
+    where = sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(states_before(JobState.CANCELLED)))
+    with db.write() as connection:
+        done = _change_in(connection, where, state=JobState.CANCELLED, finished_at=now, expires_at=expires_at)
+        if done is not None:
+            add_totals(connection, {"cancelled": 1})
+    return done
+
+
+def retry_job(db: AppDb, job: ExportJob, now: datetime, enqueue: Enqueue) -> ExportJob | None:
+    """Start a failed or cancelled job over, due now; None if it is neither, or somebody else just did."""
+    with db.write() as connection:
+        done = _change_in(
+            connection,
+            sa.and_(
+                JOBS.c.id == job.id,
+                JOBS.c.turn == job.turn,
+                JOBS.c.state.in_(states_before(JobState.QUEUED) - {JobState.SCHEDULED, JobState.RUNNING}),
+            ),
+            state=JobState.QUEUED,
+            due_at=now,
+            failures=0,
+            turn=JOBS.c.turn + 1,
+            error=None,
+            finished_at=None,
+            expires_at=None,
+            started_at=None,
+        )
+        if done is not None:
+            enqueue(connection)
+    return done
+
+
+def delete_job(db: AppDb, id_: str) -> None:
+    """Forget the job."""
+    with db.write() as connection:
+        connection.execute(JOBS.delete().where(JOBS.c.id == id_))
+
+
+def expired_jobs(db: AppDb, now: datetime, limit: int = 100) -> tuple[ExportJob, ...]:
+    """Ended jobs whose artifact had its time and still lies in the store."""
+    query = sa.select(JOBS).where(JOBS.c.expires_at <= now, JOBS.c.artifact.isnot(None)).limit(limit)
+    with db.read() as connection:
+        return tuple(_job(row) for row in connection.execute(query))
+
+
+def forget_artifact(db: AppDb, id_: str) -> None:
+    """The artifact's bytes are gone; the job stays in the list, with what it was."""
+    _change(db, JOBS.c.id == id_, artifact=None)
+
+
+def stuck_jobs(db: AppDb, silent_since: datetime, waiting_since: datetime) -> tuple[ExportJob, ...]:
+    """Running jobs that nobody has heard of and waiting ones that nobody took, the oldest first."""
+    silent = sa.and_(JOBS.c.state == JobState.RUNNING, JOBS.c.beat_at < silent_since)
+    waiting = sa.and_(JOBS.c.state.in_((JobState.QUEUED, JobState.SCHEDULED)), JOBS.c.due_at < waiting_since)
+    with db.read() as connection:
+        return tuple(
+            _job(row) for row in connection.execute(sa.select(JOBS).where(sa.or_(silent, waiting)).order_by(JOBS.c.id))
+        )
+
+
+def count_jobs(db: AppDb) -> Mapping[str, int]:
+    """How many jobs are in each state."""
+    with db.read() as connection:
+        found = connection.execute(sa.select(JOBS.c.state, sa.func.count().label("jobs")).group_by(JOBS.c.state))
+        return {row.state: row.jobs for row in found}
+
+
+def oldest_waiting(db: AppDb, now: datetime) -> datetime | None:
+    """Since when the job that waits longest for a worker has been due; None if none waits."""
+    waiting = JOBS.c.state.in_((JobState.QUEUED, JobState.SCHEDULED))
+    with db.read() as connection:
+        query = sa.select(sa.func.min(JOBS.c.due_at)).where(waiting, JOBS.c.due_at <= now)
+        found: datetime | None = connection.execute(query).scalar()
+        return found
+
+
+def _running(job: ExportJob) -> sa.ColumnElement[bool]:
+    """The fence: this very attempt, and nobody has cancelled it."""
+    return sa.and_(JOBS.c.id == job.id, JOBS.c.attempt == job.attempt, JOBS.c.state == JobState.RUNNING)
+
+
+def _change(db: AppDb, where: sa.ColumnElement[bool], **values: Any) -> ExportJob | None:
+    with db.write() as connection:
+        return _change_in(connection, where, **values)
+
+
+def _change_in(connection: sa.Connection, where: sa.ColumnElement[bool], **values: Any) -> ExportJob | None:
+    """The one row as it is after the change; None if the condition did not hold."""
+    statement = JOBS.update().where(where).values(**values, revision=JOBS.c.revision + 1).returning(JOBS)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else _job(row)
+
+
+def _row(job: ExportJob) -> dict[str, Any]:
+    owner = asdict(job.owner) | {"scopes": sorted(job.owner.scopes), "roles": sorted(job.owner.roles)}
+    return {
+        "id": job.id,
+        "tenant": job.tenant,
+        "owner_id": job.owner.id,
+        "owner": json.dumps(owner),
+        "dataset": job.request.dataset,
+        "format": job.request.format,
+        "request": json.dumps(request_json(job.request), ensure_ascii=False),
+        "request_hash": hash_request(job.request),
+        "needs": " ".join(sorted(job.needs)),
+        "state": job.state,
+        "priority": job.priority,
+        "attempt": job.attempt,
+        "failures": job.failures,
+        "turn": 0,
+        "revision": job.revision,
+        "rows": job.rows,
+        "bytes": job.bytes,
+        "definition_id": job.definition_id,
+        "created_at": job.created_at,
+        "due_at": job.due_at,
+    }
+
+
+def _job(row: sa.Row[Any]) -> ExportJob:
+    owner = json.loads(row.owner)
+    return ExportJob(
+        id=row.id,
+        tenant=row.tenant,
+        owner=Principal(**owner | {"scopes": frozenset(owner["scopes"]), "roles": frozenset(owner["roles"])}),
+        request=read_request(json.loads(row.request)),
+        state=JobState(row.state),
+        created_at=row.created_at,
+        due_at=row.due_at,
+        needs=frozenset(row.needs.split()),
+        priority=row.priority,
+        attempt=row.attempt,
+        failures=row.failures,
+        turn=row.turn,
+        rows=row.rows,
+        bytes=row.bytes,
+        total=row.total,
+        error=None if row.error is None else JobError(**json.loads(row.error)),
+        artifact=None if row.artifact is None else Artifact(**json.loads(row.artifact)),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        expires_at=row.expires_at,
+        beat_at=row.beat_at,
+        stages=json.loads(row.stages or "{}"),
+        definition_id=row.definition_id,
+        revision=row.revision,
+    )

@@ -1,0 +1,44 @@
+"""A wish as JSON that can be kept in a database and read again: what jobs and definitions remember."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from offtake.model.dataset import Sort
+from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.query.filters import parse_filter
+from offtake.query.shown import filter_json
+
+_DEFAULTS = ExportRequest("")
+_NESTED = ("fields", "filter", "sort", "date_range")
+
+
+def request_json(request: ExportRequest) -> dict[str, Any]:
+    """The wish as plain JSON; what stands at its default is left out. `read_request` is its inverse."""
+    given = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _NESTED}
+    found = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
+    if request.fields is not None:
+        found["fields"] = [vars(choice) for choice in request.fields]
+    if request.filter is not None:
+        found["filter"] = filter_json(request.filter)
+    if request.sort is not None:
+        found["sort"] = [vars(sort) for sort in request.sort]
+    if request.date_range is not None:
+        found["date_range"] = vars(request.date_range)
+    if "options" in found:
+        found["options"] = dict(request.options)
+    return found
+
+
+def read_request(stored: Mapping[str, Any]) -> ExportRequest:
+    """The wish that `request_json` wrote down."""
+    given = dict(stored)
+    if "fields" in given:
+        given["fields"] = tuple(FieldChoice(**choice) for choice in given["fields"])
+    if "filter" in given:
+        given["filter"] = parse_filter(given["filter"])
+    if "sort" in given:
+        given["sort"] = tuple(Sort(**sort) for sort in given["sort"])
+    if "date_range" in given:
+        given["date_range"] = DateRange(**given["date_range"])
+    return ExportRequest(**given)

@@ -1,0 +1,252 @@
+"""Export jobs as people use them: submit, look at, cancel, retry, delete. What runs them is `service.runs`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import uuid_utils
+
+from offtake.appdb import jobs as table
+from offtake.appdb.idempotency import Once
+from offtake.errors import Conflict, Expired, InsufficientScope, InvalidRequest, NotFound, NotReady
+from offtake.model.access import Principal, Scope, require
+from offtake.model.export import ExportRequest, Plan
+from offtake.model.job import Artifact, ExportJob, JobState
+from offtake.model.ports import Turn
+from offtake.query.filters import fields_of
+from offtake.query.stored import request_json
+from offtake.service.access import LOCAL
+from offtake.service.datasets import plan_request
+from offtake.service.downloads import check_file
+from offtake.service.retention import expires_at
+from offtake.service.runtime import Runtime
+
+FURTHEST = timedelta(days=366)
+LONGEST_KEY = 255
+PRIORITIES = range(1, 10)
+ORDINARY = 5
+
+
+@dataclass(frozen=True)
+class Submission:
+    """How a job is to be run. `priority` 1 goes first, 9 last; `start_at` None = at once.
+
+    `share_running` gives the principal's own job that does the very same and has not ended, if there is one.
+    """
+
+    start_at: datetime | None = None
+    priority: int = ORDINARY
+    idempotency_key: str | None = None
+    share_running: bool = False
+    definition_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The job, and whether it is a new one."""
+
+    job: ExportJob
+    is_new: bool
+
+
+def submit_export(
+    runtime: Runtime, principal: Principal, request: ExportRequest, how: Submission | None = None
+) -> Submitted:
+    """Put a job into the queue. Whatever is wrong with the request is raised now, before there is a job.
+
+    Raises what `open_download` raises before its first byte, and IdempotencyMismatch.
+    """
+    how = how or Submission()
+    _check_submission(runtime, how)
+    check_file(runtime, request)
+    _, plan = plan_request(runtime, principal, request)
+    if principal.tenant is None:
+        raise InvalidRequest("A job belongs to one tenant.", hint="Name a tenant.")
+    runtime.counters.check_day(principal)
+    if how.share_running:
+        going = table.find_alike(runtime.appdb, principal.id, request)
+        if going is not None:
+            return Submitted(going, False)
+    now = runtime.now()
+    start = now if how.start_at is None else max(how.start_at, now)
+    job = ExportJob(
+        id=str(uuid_utils.uuid7()),
+        tenant=principal.tenant,
+        owner=principal,
+        request=request,
+        state=JobState.SCHEDULED if start > now else JobState.QUEUED,
+        created_at=now,
+        due_at=start,
+        needs=_needs(plan, principal),
+        priority=how.priority,
+        definition_id=how.definition_id,
+    )
+    once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
+    delay_s = (start - now).total_seconds()
+    turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
+    made_before = table.insert_job(runtime.appdb, job, lambda c: runtime.queue.enqueue(c, turn), once)
+    return (
+        Submitted(job, True) if made_before is None else Submitted(find_export(runtime, principal, made_before), False)
+    )
+
+
+def _check_submission(runtime: Runtime, how: Submission) -> None:
+    if how.priority not in PRIORITIES:
+        raise InvalidRequest("priority is 1 (first) to 9 (last).", hint="Leave it out for 5.", pointer="/priority")
+    if how.start_at is not None and how.start_at > runtime.now() + FURTHEST:
+        raise InvalidRequest("start_at is more than a year away.", hint="Choose an earlier time.", pointer="/start_at")
+    key = how.idempotency_key
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        raise InvalidRequest(
+            f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters.", hint="A UUID is a good one."
+        )
+
+
+def _once(principal: Principal, key: str, request: ExportRequest, how: Submission, now: datetime) -> Once:
+    asked = [
+        request_json(request),
+        None if how.start_at is None else how.start_at.timestamp(),
+        how.priority,
+        how.share_running,
+        how.definition_id,
+    ]
+    body_hash = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return Once(principal.id, key, body_hash, now)
+
+
+def _needs(plan: Plan, principal: Principal) -> frozenset[str]:
+    """What a reader of the file must hold: the dataset's scopes, and those that lifted a mask for its owner."""
+    named = {key.column for key in plan.order} | {column.field.column for column in plan.columns}
+    filtered = set() if plan.where is None else fields_of(plan.where)
+    lifted = {
+        field.unless_scope
+        for field in plan.dataset.fields
+        if field.mask
+        and field.unless_scope
+        and principal.holds(field.unless_scope)
+        and (field.column in named or field.name in filtered)
+    }
+    return plan.dataset.scopes | lifted
+
+
+def find_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
+    """The tenant's job of that id. Raises NotFound, InsufficientScope."""
+    require(principal, Scope.REPORTS_READ)
+    job = table.find_job(runtime.appdb, job_id) if _is_id(job_id) else None
+    if job is None or principal.tenant not in (None, job.tenant):
+        raise NotFound("There is no such export.", hint="List the exports to see their ids.")
+    return job
+
+
+def _is_id(text: str) -> bool:
+    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
+    return len(text) == 36 and text.isascii() and text.isprintable()
+
+
+def list_exports(
+    runtime: Runtime,
+    principal: Principal,
+    *,
+    state: JobState | None = None,
+    dataset: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> tuple[ExportJob, ...]:
+    """The tenant's jobs, the newest first, from the one after `before` on."""
+    require(principal, Scope.REPORTS_READ)
+    if before is not None and not _is_id(before):
+        return ()
+    return table.list_jobs(
+        runtime.appdb,
+        runtime.now(),
+        tenant=principal.tenant,
+        state=state,
+        dataset=dataset,
+        before=before,
+        limit=limit,
+    )
+
+
+def cancel_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
+    """End the job, wherever it stands; its worker stops within a second.
+
+    Raises NotFound, Conflict, InsufficientScope.
+    """
+    job = _own_export(runtime, principal, job_id)
+    now = runtime.now()
+    done = table.cancel_job(runtime.appdb, job.id, now, expires_at(runtime, job, now))
+    if done is None:
+        job = find_export(runtime, principal, job_id)
+        if job.state is not JobState.CANCELLED:
+            raise Conflict(f"This export has {job.state}.", hint="Only one that has not ended can be cancelled.")
+        return job
+    return done
+
+
+def retry_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
+    """Start a failed or cancelled job over. Raises NotFound, Conflict, InsufficientScope."""
+    job = _own_export(runtime, principal, job_id)
+    turn = Turn(job.id, job.turn + 1, job.tenant, job.priority)
+    done = table.retry_job(runtime.appdb, job, runtime.now(), lambda c: runtime.queue.enqueue(c, turn))
+    if done is None:
+        raise Conflict(f"This export is {job.state}.", hint="Only a failed or cancelled one can be retried.")
+    return done
+
+
+def delete_export(runtime: Runtime, principal: Principal, job_id: str) -> None:
+    """Forget the job and delete its bytes; one that runs is cancelled first. Raises NotFound, InsufficientScope."""
+    job = _own_export(runtime, principal, job_id)
+    now = runtime.now()
+    table.cancel_job(runtime.appdb, job.id, now, now)
+    ended = table.find_job(runtime.appdb, job.id) or job
+    delete_artifact(runtime, ended)
+    table.delete_job(runtime.appdb, job.id)
+
+
+def delete_artifact(runtime: Runtime, job: ExportJob) -> None:
+    """Delete everything the job left in the store."""
+    if job.artifact is not None:
+        runtime.store.delete([job.artifact.name, job.artifact.manifest_name])
+
+
+def find_artifact(runtime: Runtime, principal: Principal, job_id: str) -> tuple[ExportJob, Artifact]:
+    """The job with its finished file. Raises NotFound, InsufficientScope, NotReady, Conflict, Expired."""
+    job = find_export(runtime, principal, job_id)
+    missing = sorted(job.needs - principal.scopes)
+    if missing and principal.id != LOCAL:
+        raise InsufficientScope(
+            f"This file needs the scope {missing[0]}.", hint=f"Ask for a key with {', '.join(missing)}."
+        )
+    return job, artifact_of(runtime, job)
+
+
+def artifact_of(runtime: Runtime, job: ExportJob) -> Artifact:
+    """The job's file. Raises NotReady, Conflict, Expired."""
+    if not job.state.is_final:
+        raise NotReady("This export has not finished.", hint="Ask again, or listen to its events.")
+    if job.state is not JobState.SUCCEEDED:
+        raise Conflict(f"This export {_PAST[job.state]}.", hint="Retry it, or ask for a new one.")
+    if job.artifact is None or (job.expires_at is not None and job.expires_at <= runtime.now()):
+        raise Expired("This file had its time and was deleted.", hint="Ask for a new export.")
+    return job.artifact
+
+
+_PAST = {JobState.FAILED: "failed", JobState.CANCELLED: "was cancelled"}
+
+
+def read_manifest(runtime: Runtime, principal: Principal, job_id: str) -> Mapping[str, Any]:
+    """The manifest of the finished file, as JSON. Raises what `find_artifact` raises, StoreFailed."""
+    _, artifact = find_artifact(runtime, principal, job_id)
+    manifest: Mapping[str, Any] = json.loads(b"".join(runtime.store.read(artifact.manifest_name)))
+    return manifest
+
+
+def _own_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
+    """The job, if it is the principal's own or it may write reports."""
+    job = find_export(runtime, principal, job_id)
+    if job.owner.id != principal.id:
+        require(principal, Scope.REPORTS_WRITE)
+    return job

@@ -1,0 +1,216 @@
+"""One attempt of one job, from claim to commit: what a worker does."""
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from offtake.appdb import jobs as table
+from offtake.engine.manifest import manifest_bytes
+from offtake.errors import AttemptFailed, Cancelled, OfftakeError, StoreFailed, Unavailable
+from offtake.model.job import Artifact, ExportJob, JobError, Progress
+from offtake.model.ports import Chunks, Stop, Turn
+from offtake.service.access import present_principal
+from offtake.service.datasets import plan_request
+from offtake.service.downloads import deadline, open_file
+from offtake.service.retention import expires_at
+from offtake.service.runtime import Runtime
+
+BEAT_S = 1.0
+COUNT_AFTER_S, COUNT_FOR_S = 1.0, 10.0  # only what takes longer than a moment is worth counting
+LONGEST_BACKOFF_S = 60.0
+MOST_ATTEMPTS = 20  # lost machines are forgiven, but not for ever: a job may be what loses them
+
+
+def claim_run(runtime: Runtime, job_id: str) -> ExportJob | None:
+    """The job with its next attempt begun; None if there is nothing to run any more."""
+    job = table.claim_job(runtime.appdb, job_id, runtime.now())
+    if job is None:
+        return None
+    if job.attempt > MOST_ATTEMPTS:
+        settle_failure(runtime, job, AttemptFailed("Every machine that ran this export was lost."), final=True)
+        return None
+    return job
+
+
+def still_counts(runtime: Runtime, job: ExportJob) -> bool:
+    """Whether this attempt is the one that counts: not cancelled, not deleted, not taken over."""
+    now = table.find_job(runtime.appdb, job.id)
+    return now is not None and (now.attempt, now.state) == (job.attempt, job.state)
+
+
+@dataclass
+class Meter:
+    """What the attempt has come to, written by the thread that works and read by the one that tells."""
+
+    rows: int = 0
+    size: int = 0
+    total: int | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+
+    def count_rows(self, rows: int) -> None:
+        """A batch of so many rows passed."""
+        self.rows += rows
+
+    def watch(self, chunks: Chunks) -> Iterator[bytes]:
+        """The same chunks, counted; the time they take is `read` up to the first and `encode` from then on."""
+        stage = "read"
+        with closing(chunks):
+            while True:
+                began = time.perf_counter()
+                chunk = next(chunks, None)
+                self.add(stage, time.perf_counter() - began)
+                if chunk is None:
+                    return
+                stage = "encode"
+                self.size += len(chunk)
+                yield chunk
+
+    def add(self, stage: str, seconds: float) -> None:
+        """So many seconds more in that stage."""
+        self.stages[stage] = self.stages.get(stage, 0.0) + seconds
+
+
+def run_attempt(runtime: Runtime, job: ExportJob, stop: Stop) -> bool:
+    """Write the file and commit it; False if the attempt was stopped because it no longer counts.
+
+    Whatever went wrong is settled: the job is put back into the queue or has failed, and nothing of the attempt is
+    left in the store. Raises only Unavailable, while the app database does not answer.
+    """
+    meter = Meter()
+    try:
+        with deadline(runtime.job_limits.duration_s, stop, "export"), _telling(runtime, job, meter, stop):
+            return _write(runtime, job, meter, stop)
+    except Cancelled:
+        return False
+    except OfftakeError as error:
+        settle_failure(runtime, job, error)
+    except MemoryError:
+        settle_failure(runtime, job, AttemptFailed("The export needed more memory than there is."))
+    except Exception as error:
+        settle_failure(runtime, job, OfftakeError("Something went wrong on our side."), final=True)
+        raise BrokenAttempt from error
+    return False
+
+
+class BrokenAttempt(Exception):
+    """A bug ended the attempt, which is settled already; its cause is for the log."""
+
+
+def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
+    # Relative dates and the file's name mean the instant the job was due, however late it runs.
+    then = replace(runtime, now=lambda: job.due_at)
+    began = time.perf_counter()
+    owner = present_principal(runtime, job.owner)
+    download = open_file(then, owner, job.request, stop=stop, on_rows=meter.count_rows, with_manifest=True)
+    meter.add("plan", time.perf_counter() - began)
+    name = f"{job.id}/{job.attempt}-{secrets.token_hex(8)}"
+    artifact = Artifact(name, download.filename, download.media_type, 0, "")
+    committed = False
+    try:
+        began = time.perf_counter()
+        size = runtime.store.write(name, meter.watch(download.chunks))
+        assert download.manifest is not None
+        manifest = download.manifest(download.filename)
+        artifact = replace(artifact, bytes=size, sha256=manifest.sha256)
+        runtime.store.write_once(artifact.manifest_name, manifest_bytes(manifest))
+        stop.check()
+        spent = sum(meter.stages.get(stage, 0.0) for stage in ("read", "encode"))
+        meter.add("deliver", time.perf_counter() - began - spent)
+        committed = _commit(runtime, job, artifact, manifest.rows, meter)
+    finally:
+        if not committed:
+            with suppress(StoreFailed):  # the sweep will find it
+                runtime.store.delete([artifact.name, artifact.manifest_name])
+    return committed
+
+
+def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, meter: Meter) -> bool:
+    """The conditional update of the job's row, and nothing else, is the commit.
+
+    A connection that broke in the middle of it says nothing about whether it happened, so the row is asked.
+    """
+    while True:
+        now = runtime.now()
+        expiry = expires_at(runtime, job, now)
+        try:
+            return table.commit_job(
+                runtime.appdb, job, artifact, rows=rows, stages=meter.stages, now=now, expires_at=expiry
+            ) or _is_committed(runtime, job, artifact)
+        except Unavailable:
+            time.sleep(BEAT_S)
+
+
+def _is_committed(runtime: Runtime, job: ExportJob, artifact: Artifact) -> bool:
+    found = table.find_job(runtime.appdb, job.id)
+    return found is not None and found.artifact is not None and found.artifact.name == artifact.name
+
+
+def settle_failure(runtime: Runtime, job: ExportJob, error: OfftakeError, *, final: bool = False) -> None:
+    """Put the job back into the queue after a pause if trying again can help; else it has failed.
+
+    Does nothing if the attempt no longer counts. Waits for the app database as long as that takes.
+    """
+    told = JobError(error.code, error.detail, error.hint, error.retryable)
+    again = error.retryable and not final and job.failures + 1 < runtime.job_limits.attempts
+    pause_s = min(2.0**job.failures, LONGEST_BACKOFF_S) * random.uniform(0.75, 1.25)  # noqa: S311
+    turn = Turn(job.id, job.turn + 1, job.tenant, job.priority, pause_s)
+    while True:
+        now = runtime.now()
+        try:
+            if again:
+                table.repeat_job(runtime.appdb, job, told, lambda c: runtime.queue.enqueue(c, turn))
+            else:
+                table.fail_job(runtime.appdb, job, told, now, expires_at(runtime, job, now))
+            return
+        except Unavailable:
+            time.sleep(BEAT_S)
+
+
+@contextmanager
+def _telling(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> Iterator[None]:
+    """Once a second, write down how far the attempt has come; set the stop when it no longer counts."""
+    over = threading.Event()
+    teller = threading.Thread(target=_tell, args=(runtime, job, meter, stop, over), name="teller", daemon=True)
+    counter = threading.Thread(target=_count_total, args=(runtime, job, meter, over), name="counter", daemon=True)
+    teller.start()
+    counter.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+        counter.join()
+
+
+def _tell(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop, over: threading.Event) -> None:
+    while not over.wait(BEAT_S):
+        progress = Progress(meter.rows, meter.size, meter.total)
+        with suppress(Unavailable):
+            if not table.beat_job(runtime.appdb, job, progress, runtime.now()) and not over.is_set():
+                stop.set()
+                return
+
+
+def _count_total(runtime: Runtime, job: ExportJob, meter: Meter, over: threading.Event) -> None:
+    """Find out how many rows there will be, if the database can say so in a few seconds."""
+    if over.wait(COUNT_AFTER_S):
+        return
+    stop = Stop()
+
+    def end() -> None:
+        over.wait(COUNT_FOR_S)
+        stop.set()
+
+    threading.Thread(target=end, daemon=True).start()
+    try:
+        then = replace(runtime, now=lambda: job.due_at)
+        source, plan = plan_request(then, job.owner, job.request)
+        if plan.expansion is None:
+            matched = source.count(plan, stop)
+            meter.total = matched if plan.limit is None else min(matched, plan.limit)
+    except OfftakeError:
+        return  # nobody needs to know the total
