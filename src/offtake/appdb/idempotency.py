@@ -44,3 +44,8 @@ def claim_key(connection: sa.Connection, once: Once, job_id: str) -> str | None:
         )
     found: str = before.job_id
     return found
+
+
+def forget_keys(connection: sa.Connection, job_id: str) -> None:
+    """Set the keys of a job free that is being deleted."""
+    connection.execute(IDEMPOTENCY.delete().where(IDEMPOTENCY.c.job_id == job_id))

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
-from offtake.appdb.idempotency import Once, claim_key
+from offtake.appdb.idempotency import Once, claim_key, forget_keys
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
 from offtake.model.access import Principal
@@ -36,9 +36,18 @@ def insert_job(db: AppDb, job: ExportJob, enqueue: Enqueue, once: Once | None = 
     return made_before
 
 
-def find_alike(db: AppDb, owner_id: str, request: ExportRequest) -> ExportJob | None:
-    """A job of that principal with the very same request that has not ended; the oldest of them."""
-    alike = sa.and_(JOBS.c.owner_id == owner_id, JOBS.c.request_hash == hash_request(request))
+def share_job(db: AppDb, job_id: str, once: Once) -> str:
+    """Take the key for a job that is there already; the id of the job that it stands for, which may be another.
+
+    Raises IdempotencyMismatch.
+    """
+    with db.write() as connection:
+        return claim_key(connection, once, job_id) or job_id
+
+
+def find_alike(db: AppDb, owner_id: str, request: ExportRequest, due_at: datetime) -> ExportJob | None:
+    """A job of that principal with the very same request, due by then, that has not ended; the oldest of them."""
+    alike = sa.and_(JOBS.c.owner_id == owner_id, JOBS.c.request_hash == hash_request(request), JOBS.c.due_at <= due_at)
     going = JOBS.c.state.in_([state for state in JobState if not state.is_final])
     with db.read() as connection:
         row = connection.execute(sa.select(JOBS).where(alike, going).order_by(JOBS.c.id).limit(1)).one_or_none()
@@ -96,13 +105,16 @@ def _shown_as(state: JobState, now: datetime) -> sa.ColumnElement[bool]:
     return JOBS.c.state == state
 
 
-def claim_job(db: AppDb, id_: str, now: datetime) -> ExportJob | None:
-    """Begin the next attempt, if the job still waits for one or its last one lost its machine; None otherwise."""
+def claim_job(db: AppDb, id_: str, turn: int, now: datetime) -> ExportJob | None:
+    """Begin the next attempt, if the job still waits for one or its last one lost its machine; None otherwise.
+
+    None too for any but the job's latest turn: that of a job cancelled in the queue and retried is still in there.
+    """
     # A running job is claimed again only by a recovered turn: its former worker is known to be dead.
     may = states_before(JobState.RUNNING) | {JobState.RUNNING}
     return _change(
         db,
-        sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(may)),
+        sa.and_(JOBS.c.id == id_, JOBS.c.turn == turn, JOBS.c.state.in_(may)),
         state=JobState.RUNNING,
         attempt=JOBS.c.attempt + 1,
         started_at=now,
@@ -214,6 +226,11 @@ def retry_job(db: AppDb, job: ExportJob, now: datetime, enqueue: Enqueue) -> Exp
             finished_at=None,
             expires_at=None,
             started_at=None,
+            beat_at=None,
+            rows=0,
+            bytes=0,
+            total=None,
+            stages=None,
         )
         if done is not None:
             enqueue(connection)
@@ -221,8 +238,9 @@ def retry_job(db: AppDb, job: ExportJob, now: datetime, enqueue: Enqueue) -> Exp
 
 
 def delete_job(db: AppDb, id_: str) -> None:
-    """Forget the job."""
+    """Forget the job, and the key it was asked for under."""
     with db.write() as connection:
+        forget_keys(connection, id_)
         connection.execute(JOBS.delete().where(JOBS.c.id == id_))
 
 

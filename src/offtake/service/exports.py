@@ -66,12 +66,14 @@ def submit_export(
     if principal.tenant is None:
         raise InvalidRequest("A job belongs to one tenant.", hint="Name a tenant.")
     runtime.counters.check_day(principal)
-    if how.share_running:
-        going = table.find_alike(runtime.appdb, principal.id, request)
-        if going is not None:
-            return Submitted(going, False)
     now = runtime.now()
     start = now if how.start_at is None else max(how.start_at, now)
+    once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
+    if how.share_running:
+        going = table.find_alike(runtime.appdb, principal.id, request, start)
+        if going is not None:
+            id_ = going.id if once is None else table.share_job(runtime.appdb, going.id, once)
+            return Submitted(going if id_ == going.id else find_export(runtime, principal, id_), False)
     job = ExportJob(
         id=str(uuid_utils.uuid7()),
         tenant=principal.tenant,
@@ -84,7 +86,6 @@ def submit_export(
         priority=how.priority,
         definition_id=how.definition_id,
     )
-    once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
     delay_s = (start - now).total_seconds()
     turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
     made_before = table.insert_job(runtime.appdb, job, lambda c: runtime.queue.enqueue(c, turn), once)

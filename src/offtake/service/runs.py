@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from offtake.appdb import jobs as table
 from offtake.engine.manifest import manifest_bytes
-from offtake.errors import AttemptFailed, Cancelled, OfftakeError, StoreFailed, Unavailable
+from offtake.errors import AttemptFailed, Cancelled, OfftakeError, StoreFailed, StoreFull, Unavailable
 from offtake.model.job import Artifact, ExportJob, JobError, Progress
 from offtake.model.ports import Chunks, Stop, Turn
 from offtake.service.access import present_principal
@@ -22,15 +22,16 @@ from offtake.service.runtime import Runtime
 BEAT_S = 1.0
 COUNT_AFTER_S, COUNT_FOR_S = 1.0, 10.0  # only what takes longer than a moment is worth counting
 LONGEST_BACKOFF_S = 60.0
-MOST_ATTEMPTS = 20  # lost machines are forgiven, but not for ever: a job may be what loses them
+MOST_LOSSES = 20  # lost machines are forgiven, but not for ever: a job may be what loses them
 
 
-def claim_run(runtime: Runtime, job_id: str) -> ExportJob | None:
-    """The job with its next attempt begun; None if there is nothing to run any more."""
-    job = table.claim_job(runtime.appdb, job_id, runtime.now())
+def claim_run(runtime: Runtime, job_id: str, turn: int) -> ExportJob | None:
+    """The job with its next attempt begun; None if there is nothing to run any more, or another turn will."""
+    job = table.claim_job(runtime.appdb, job_id, turn, runtime.now())
     if job is None:
         return None
-    if job.attempt > MOST_ATTEMPTS:
+    # Every turn but the first follows an attempt that was settled: the others were lost.
+    if job.attempt - job.turn > MOST_LOSSES:
         settle_failure(runtime, job, AttemptFailed("Every machine that ran this export was lost."), final=True)
         return None
     return job
@@ -55,7 +56,7 @@ class Meter:
         """A batch of so many rows passed."""
         self.rows += rows
 
-    def watch(self, chunks: Chunks) -> Iterator[bytes]:
+    def watch(self, chunks: Chunks) -> Chunks:
         """The same chunks, counted; the time they take is `read` up to the first and `encode` from then on."""
         stage = "read"
         with closing(chunks):
@@ -109,10 +110,11 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     meter.add("plan", time.perf_counter() - began)
     name = f"{job.id}/{job.attempt}-{secrets.token_hex(8)}"
     artifact = Artifact(name, download.filename, download.media_type, 0, "")
-    committed = False
+    keep = False
     try:
         began = time.perf_counter()
-        size = runtime.store.write(name, meter.watch(download.chunks))
+        with closing(meter.watch(download.chunks)) as chunks:
+            size = runtime.store.write(name, chunks)
         assert download.manifest is not None
         manifest = download.manifest(download.filename)
         artifact = replace(artifact, bytes=size, sha256=manifest.sha256)
@@ -120,12 +122,13 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
         stop.check()
         spent = sum(meter.stages.get(stage, 0.0) for stage in ("read", "encode"))
         meter.add("deliver", time.perf_counter() - began - spent)
-        committed = _commit(runtime, job, artifact, manifest.rows, meter)
+        keep = True  # from here on only the job's row knows: whatever ends this thread now must not delete its file
+        keep = _commit(runtime, job, artifact, manifest.rows, meter)
     finally:
-        if not committed:
-            with suppress(StoreFailed):  # the sweep will find it
+        if not keep:
+            with suppress(StoreFailed, StoreFull):  # the sweep will find it
                 runtime.store.delete([artifact.name, artifact.manifest_name])
-    return committed
+    return keep
 
 
 def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, meter: Meter) -> bool:
