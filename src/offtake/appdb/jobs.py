@@ -208,8 +208,8 @@ def cancel_job(db: AppDb, id_: str, now: datetime, expires_at: datetime | None) 
     return done
 
 
-def retry_job(db: AppDb, job: ExportJob, now: datetime, enqueue: Enqueue) -> ExportJob | None:
-    """Start a failed or cancelled job over, due now; None if it is neither, or somebody else just did."""
+def retry_job(db: AppDb, job: ExportJob, turn: int, now: datetime, enqueue: Enqueue) -> ExportJob | None:
+    """Start a failed or cancelled job over in that turn, due now; None if it is neither, or somebody else just did."""
     with db.write() as connection:
         done = _change_in(
             connection,
@@ -221,7 +221,7 @@ def retry_job(db: AppDb, job: ExportJob, now: datetime, enqueue: Enqueue) -> Exp
             state=JobState.QUEUED,
             due_at=now,
             failures=0,
-            turn=JOBS.c.turn + 1,
+            turn=turn,
             error=None,
             finished_at=None,
             expires_at=None,

@@ -190,8 +190,9 @@ def cancel_export(runtime: Runtime, principal: Principal, job_id: str) -> Export
 def retry_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
     """Start a failed or cancelled job over. Raises NotFound, Conflict, InsufficientScope."""
     job = _own_export(runtime, principal, job_id)
-    turn = Turn(job.id, job.turn + 1, job.tenant, job.priority)
-    done = table.retry_job(runtime.appdb, job, runtime.now(), lambda c: runtime.queue.enqueue(c, turn))
+    # At least as many turns as attempts: no machine that was lost before counts any more.
+    turn = Turn(job.id, max(job.turn + 1, job.attempt), job.tenant, job.priority)
+    done = table.retry_job(runtime.appdb, job, turn.number, runtime.now(), lambda c: runtime.queue.enqueue(c, turn))
     if done is None:
         raise Conflict(f"This export is {job.state}.", hint="Only a failed or cancelled one can be retried.")
     return done
