@@ -98,6 +98,7 @@ def compare_memory(folder: Path, quick: bool) -> list[Ratio]:
     """Peak memory of one export of many rows beside the same export of 100,000."""
     many = 1_000_000 if quick else 3_000_000
     ratios = []
+    (folder / "memory").mkdir()
     with postgres(folder / "memory") as server:
         tables.load_postgres(server.psql, "lineitem", many, folder)
         config = write_config(folder, server)

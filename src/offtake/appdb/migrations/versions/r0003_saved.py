@@ -1,0 +1,168 @@
+"""What people save: definitions, snapshots, schedules, shares, webhooks, deliveries; and the audit."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Make their tables."""
+    instant = sa.DateTime(timezone=True)
+    op.create_table(
+        "definitions",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("dataset", sa.Text, nullable=False),
+        sa.Column("format", sa.Text, nullable=False),
+        sa.Column("request", sa.Text, nullable=False),
+        sa.Column("members", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("dialect", sa.Text),
+        sa.Column("external_id", sa.Text),
+        sa.Column("extra", sa.Text, nullable=False),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("updated_at", instant, nullable=False),
+        sa.Column("last_executed_at", instant),
+    )
+    op.create_index("definitions_of_tenant", "definitions", ["tenant", "id"])
+    op.create_index("definitions_of_dialect", "definitions", ["tenant", "dialect", "external_id"], unique=True)
+    op.create_table(
+        "snapshots",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("principal_id", sa.Text, nullable=False),
+        sa.Column("definition_id", sa.Text, nullable=False),
+        sa.Column("page_size", sa.Integer, nullable=False),
+        sa.Column("keep_alive_s", sa.Integer, nullable=False),
+        sa.Column("spool", sa.Text),
+        sa.Column("index", sa.Text),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("snapshot_at", instant),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("expires_at", instant, nullable=False),
+    )
+    op.create_index("snapshots_of_tenant", "snapshots", ["tenant", "expires_at"])
+    op.create_table(
+        "schedules",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("definition_id", sa.Text, nullable=False),
+        sa.Column("settings", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("next_at", instant),
+        sa.Column("last_at", instant),
+        sa.Column("runs", sa.Integer, nullable=False),
+        sa.Column("watermark", sa.Text),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("updated_at", instant, nullable=False),
+    )
+    op.create_index("schedules_of_tenant", "schedules", ["tenant", "id"])
+    op.create_index("schedules_due", "schedules", ["state", "next_at"])
+    op.create_table(
+        "schedule_runs",
+        sa.Column("schedule_id", sa.Text, primary_key=True),
+        sa.Column("instant", instant, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("job_id", sa.Text, index=True),
+        sa.Column("delta", sa.Text),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("finished_at", instant),
+    )
+    op.create_table(
+        "shares",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Text, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("definition_id", sa.Text),
+        sa.Column("job_id", sa.Text),
+        sa.Column("hash", sa.Text, nullable=False, unique=True),
+        sa.Column("prefix", sa.Text, nullable=False),
+        sa.Column("uses", sa.Integer, nullable=False),
+        sa.Column("max_downloads", sa.Integer),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("expires_at", instant),
+        sa.Column("revoked_at", instant),
+        sa.Column("last_used_at", instant),
+    )
+    op.create_index("shares_of_tenant", "shares", ["tenant", "id"])
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("owner_id", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("events", sa.Text, nullable=False),
+        sa.Column("secret", sa.Text, nullable=False),
+        sa.Column("old_secret", sa.Text),
+        sa.Column("old_until", instant),
+        sa.Column("is_active", sa.Boolean, nullable=False),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("updated_at", instant, nullable=False),
+    )
+    op.create_index("webhooks_of_tenant", "webhooks", ["tenant", "id"])
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("job_id", sa.Text, index=True),
+        sa.Column("webhook_id", sa.Text, index=True),
+        sa.Column("target", sa.Text, nullable=False),
+        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("status", sa.Integer),
+        sa.Column("error", sa.Text),
+        sa.Column("created_at", instant, nullable=False),
+        sa.Column("next_at", instant),
+        sa.Column("finished_at", instant),
+    )
+    op.create_index("deliveries_of_tenant", "deliveries", ["tenant", "id"])
+    op.create_index("deliveries_due", "deliveries", ["state", "next_at"])
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("at", instant, nullable=False),
+        sa.Column("tenant", sa.Text),
+        sa.Column("principal", sa.Text),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("dataset", sa.Text),
+        sa.Column("thing", sa.Text),
+        sa.Column("filter", sa.Text),
+        sa.Column("detail", sa.Text),
+        sa.Column("rows", sa.BigInteger),
+        sa.Column("bytes", sa.BigInteger),
+        sa.Column("address", sa.Text),
+        sa.Column("request_id", sa.Text),
+    )
+    op.create_index("audit_of_tenant", "audit", ["tenant", "id"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in (
+        "audit",
+        "deliveries",
+        "webhooks",
+        "shares",
+        "schedule_runs",
+        "schedules",
+        "snapshots",
+        "definitions",
+    ):
+        op.drop_table(table)
