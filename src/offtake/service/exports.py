@@ -136,14 +136,15 @@ def _needs(plan: Plan, principal: Principal) -> frozenset[str]:
 def find_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
     """The tenant's job of that id. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_READ)
-    job = table.find_job(runtime.appdb, job_id) if _is_id(job_id) else None
+    job = table.find_job(runtime.appdb, job_id) if is_job_id(job_id) else None
     if job is None or principal.tenant not in (None, job.tenant):
         raise NotFound("There is no such export.", hint="List the exports to see their ids.")
     return job
 
 
-def _is_id(text: str) -> bool:
-    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
+def is_job_id(text: str) -> bool:
+    """Whether it could be an id: whatever is not even shaped like one never reaches a database."""
+    # PostgreSQL refuses NUL in text.
     return len(text) == 36 and text.isascii() and text.isprintable()
 
 
@@ -158,7 +159,7 @@ def list_exports(
 ) -> tuple[ExportJob, ...]:
     """The tenant's jobs, the newest first, from the one after `before` on."""
     require(principal, Scope.REPORTS_READ)
-    if before is not None and not _is_id(before):
+    if before is not None and not is_job_id(before):
         return ()
     return table.list_jobs(
         runtime.appdb,

@@ -1,0 +1,63 @@
+"""Signed links: one finished file, until an instant, for whoever holds the link."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from offtake.appdb import jobs as table
+from offtake.errors import Expired, Forbidden, InvalidRequest
+from offtake.model.access import Principal
+from offtake.model.job import Artifact
+from offtake.service.exports import artifact_of, find_artifact, is_job_id
+from offtake.service.runtime import Runtime
+from offtake.service.signing import Signature, is_signed, sign, signing_secret
+
+LONGEST_S = 366 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link says, and the signature under it. `expires` is in seconds since 1970, as the link has it."""
+
+    job_id: str
+    expires: str
+    signature: Signature
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends."""
+        return datetime.fromtimestamp(int(self.expires), UTC)
+
+
+def make_link(runtime: Runtime, principal: Principal, job_id: str, expires_in_s: int) -> Link:
+    """A link to the export's file, which ends no later than the file, or the secret that signs it.
+
+    Raises what `find_artifact` raises, and InvalidRequest for a time of no or too many seconds.
+    """
+    if not 1 <= expires_in_s <= LONGEST_S:
+        raise InvalidRequest(
+            f"A link lasts 1 to {LONGEST_S} seconds.", hint="Choose a time within a year.", pointer="/expires_in_s"
+        )
+    job, _ = find_artifact(runtime, principal, job_id)
+    secret = signing_secret(runtime)
+    asked = runtime.now() + timedelta(seconds=expires_in_s)
+    ends = min(end for end in (asked, job.expires_at, secret.not_after) if end is not None)
+    # Links carry whole seconds: rounded down, a link of one second might be over before it is sent.
+    expires = str(math.ceil(ends.timestamp()))
+    return Link(job.id, expires, sign(secret, "link", job.id, job.tenant, expires, secret.id))
+
+
+def open_link(runtime: Runtime, link: Link) -> Artifact:
+    """The file that a link leads to.
+
+    Raises Forbidden unless we signed exactly this, whether there is such an export or not; then Expired once it is
+    over, or its file was.
+    """
+    job = table.find_job(runtime.appdb, link.job_id) if is_job_id(link.job_id) else None
+    tenant = "" if job is None else job.tenant
+    ours = is_signed(runtime, link.signature, "link", link.job_id, tenant, link.expires, link.signature.key)
+    if job is None or not ours:
+        raise Forbidden("This link is not one of ours, or was changed.", hint="Ask for a new link.")
+    if link.expires_at <= runtime.now():
+        raise Expired("This link had its time.", hint="Ask for a new link.")
+    return artifact_of(runtime, job)
