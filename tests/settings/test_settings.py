@@ -8,8 +8,9 @@ import pytest
 from offtake.errors import InvalidConfig
 from offtake.model.access import Tenant
 from offtake.model.dataset import Field, FieldType, Mask, Sort
+from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
-from offtake.model.ports import FileSet
+from offtake.model.ports import FileSet, StoreSpec
 from offtake.settings import load_settings, require_secrets
 from settings.conftest import Load
 
@@ -26,8 +27,9 @@ GOOD_SECRET = "f3b9c1d7e5a2084612bd9e7730c45aa1"
 def test_an_empty_file_is_all_defaults(load: Load, tmp_path: Path) -> None:
     settings = load("")
     assert settings.database == f"sqlite:///{tmp_path}/.offtake/offtake.db"
-    assert settings.store == f"{tmp_path}/.offtake/artifacts"
+    assert settings.store == StoreSpec(f"{tmp_path}/.offtake/artifacts")
     assert (settings.public_url, settings.datasets, settings.limits) == (None, {}, Limits())
+    assert (settings.jobs, settings.retention) == (JobLimits(), Retention())
 
 
 def test_fields_become_the_models_own(load: Load) -> None:
@@ -117,6 +119,32 @@ def test_files_are_paths_or_object_stores(load: Load, tmp_path: Path) -> None:
         "b": FileSet(f"{tmp_path}/b.parquet"),
         "c": FileSet("s3://bucket/c.parquet"),
     }
+
+
+@pytest.mark.parametrize("text", ["store: files", "store: {url: files}"])
+def test_a_store_is_a_folder_beside_the_file(load: Load, tmp_path: Path, text: str) -> None:
+    assert load(text).store == StoreSpec(f"{tmp_path}/files")
+
+
+def test_a_store_is_a_bucket_with_what_lets_us_in(load: Load) -> None:
+    store = load("""
+        store: {url: s3://b/p, endpoint: http://s3:8333, region: here, access_key_id: me,
+                secret_access_key: "${KEY}", allow_http: true, redirect: true}
+    """, {"KEY": "hunter2"}).store  # fmt: skip
+    assert store == StoreSpec("s3://b/p", "http://s3:8333", "here", "me", "hunter2", True, True)
+    assert "hunter2" not in repr(store)
+
+
+def test_jobs_are_run_within_the_limits_given(load: Load) -> None:
+    text = "jobs: {concurrency: 0, per_tenant: 4, attempts: 1, duration_s: 60, memory_mb: 512, grace_s: 5}"
+    assert load(text).jobs == JobLimits(0, 4, 1, 60, 512, 5)
+
+
+def test_files_are_kept_for_days_or_parts_of_one(load: Load) -> None:
+    kept = load(
+        f"{ONE}tenants: {{acme: {{}}}}\nretention: {{days: 30, tenants: {{acme: 0.5}}, datasets: {{orders: 0}}}}"
+    )
+    assert kept.retention == Retention(30, {"acme": 0.5}, {"orders": 0})
 
 
 def test_variables_are_filled_in(load: Load) -> None:

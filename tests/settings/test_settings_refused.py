@@ -167,6 +167,49 @@ def test_a_wrong_field_is_told(refusals: Refusals, field: str, told: str) -> Non
     assert refusals(text) == [f"offtake.yaml:2: {told}"]
 
 
+def test_files_are_kept_only_for_those_there_are(refusals: Refusals) -> None:
+    text = """\
+sources: {s: {url: 'sqlite:///x.db'}}
+tenants: {acme: {}, globex: {}}
+datasets: {orders: {source: s, table: t}}
+retention:
+  days: -1
+  tenants:
+    acme: 3
+    glibex: 3
+  datasets:
+    order: 1
+    trips: 1
+"""
+    assert refusals(text) == [
+        "offtake.yaml:5: 'days' expects 0 or more",
+        "offtake.yaml:8: there is no tenant 'glibex', did you mean 'globex'?",
+        "offtake.yaml:10: there is no dataset 'order', did you mean 'orders'?",
+        "offtake.yaml:11: there is no dataset 'trips'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("store: {}", "'store' needs 'url'"),
+        ("store: {url: s3://b, endpiont: x}", "unknown key 'endpiont', did you mean 'endpoint'?"),
+        (
+            "store: {url: s3://b, secret_access_key: 5}",
+            "'secret_access_key' expects text, found a number; put it in quotes",
+        ),
+        ("store: 5", "'store' expects a mapping, found a number"),
+        ("jobs: {atempts: 1}", "unknown key 'atempts', did you mean 'attempts'?"),
+        ("jobs: {attempts: 0}", "'attempts' expects 1 or more"),
+        ("jobs: {memory_mb: 1.5}", "'memory_mb' expects a whole number, found a number"),
+        ("retention: {days: soon}", "'days' expects a number, found text"),
+        ("retention: 7", "'retention' expects a mapping, found a number"),
+    ],
+)
+def test_a_wrong_store_job_or_retention_is_told(refusals: Refusals, text: str, told: str) -> None:
+    assert refusals(text) == [f"offtake.yaml:1: {told}"]
+
+
 def test_a_dialect_knows_two_datasets_by_two_names(refusals: Refusals) -> None:
     text = """\
 sources: {s: {url: 'sqlite:///x.db'}}

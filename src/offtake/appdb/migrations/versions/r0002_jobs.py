@@ -45,13 +45,17 @@ def upgrade() -> None:
     op.create_index("jobs_in_state", "jobs", ["state", "due_at"])
     op.create_index("jobs_expiring", "jobs", ["expires_at"])
     op.create_index("jobs_alike", "jobs", ["owner_id", "request_hash"])
+    _make_idempotency_and_totals()
+
+
+def _make_idempotency_and_totals() -> None:
     op.create_table(
         "idempotency",
         sa.Column("principal", sa.Text, primary_key=True),
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("body_hash", sa.Text, nullable=False),
         sa.Column("job_id", sa.Text, nullable=False),
-        sa.Column("created_at", instant, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
         "totals",
