@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from offtake.appdb.database import AppDb
 from offtake.appdb.tables import IDEMPOTENCY
 from offtake.errors import IdempotencyMismatch
 
@@ -49,3 +50,9 @@ def claim_key(connection: sa.Connection, once: Once, job_id: str) -> str | None:
 def forget_keys(connection: sa.Connection, job_id: str) -> None:
     """Set the keys of a job free that is being deleted."""
     connection.execute(IDEMPOTENCY.delete().where(IDEMPOTENCY.c.job_id == job_id))
+
+
+def forget_old_keys(db: AppDb, now: datetime) -> None:
+    """Set every key free that had its day."""
+    with db.write() as connection:
+        connection.execute(IDEMPOTENCY.delete().where(IDEMPOTENCY.c.created_at <= now - KEPT))

@@ -256,6 +256,14 @@ def forget_artifact(db: AppDb, id_: str) -> None:
     _change(db, JOBS.c.id == id_, artifact=None)
 
 
+def prune_jobs(db: AppDb, ended_before: datetime, limit: int = 500) -> int:
+    """Forget jobs that ended before that instant and have no file any more; gives how many, at most `limit`."""
+    ended = JOBS.c.state.in_([state for state in JobState if state.is_final])
+    old = sa.select(JOBS.c.id).where(ended, JOBS.c.artifact.is_(None), JOBS.c.finished_at < ended_before).limit(limit)
+    with db.write() as connection:
+        return connection.execute(JOBS.delete().where(JOBS.c.id.in_(old))).rowcount
+
+
 def stuck_jobs(db: AppDb, silent_since: datetime, waiting_since: datetime) -> tuple[ExportJob, ...]:
     """Running jobs that nobody has heard of and waiting ones that nobody took, the oldest first."""
     silent = sa.and_(JOBS.c.state == JobState.RUNNING, JOBS.c.beat_at < silent_since)
@@ -266,11 +274,13 @@ def stuck_jobs(db: AppDb, silent_since: datetime, waiting_since: datetime) -> tu
         )
 
 
-def count_jobs(db: AppDb) -> Mapping[str, int]:
-    """How many jobs are in each state."""
+def count_jobs(db: AppDb, now: datetime) -> Mapping[str, int]:
+    """How many jobs are in each state, as it is shown at that instant."""
+    due = sa.and_(JOBS.c.state == JobState.SCHEDULED, JOBS.c.due_at <= now)
+    shown = sa.case((due, JobState.QUEUED), else_=JOBS.c.state).label("shown")
     with db.read() as connection:
-        found = connection.execute(sa.select(JOBS.c.state, sa.func.count().label("jobs")).group_by(JOBS.c.state))
-        return {row.state: row.jobs for row in found}
+        found = connection.execute(sa.select(shown, sa.func.count().label("jobs")).group_by(shown))
+        return {row.shown: row.jobs for row in found}
 
 
 def oldest_waiting(db: AppDb, now: datetime) -> datetime | None:

@@ -1,0 +1,37 @@
+"""The loop that sweeps: expired files once a minute, the whole store once an hour."""
+
+import random
+import threading
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from offtake.errors import OfftakeError
+from offtake.service.runtime import Runtime
+from offtake.service.sweep import Swept, sweep, sweep_expired
+
+EVERY_S = 60.0
+WHOLE_STORE_EVERY = 60  # rounds: listing a large bucket costs time and money
+GRACE = timedelta(hours=1)
+
+
+def sweep_forever(runtime: Runtime, stopping: threading.Event, log: Any) -> None:
+    """Sweep until `stopping` is set. What goes wrong is logged and tried again in the next round."""
+    # Processes that start together shall not all list the store in the same minute.
+    turn = random.randrange(WHOLE_STORE_EVERY)  # noqa: S311
+    while not stopping.wait(EVERY_S * random.uniform(0.9, 1.1)):  # noqa: S311
+        turn = (turn + 1) % WHOLE_STORE_EVERY
+        sweep_once(runtime, log, whole_store=turn == 0)
+
+
+def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
+    """One round. It raises nothing, so that one bad minute does not end the sweeping for good."""
+    try:
+        swept = sweep(runtime, grace=GRACE) if whole_store else Swept(expired=sweep_expired(runtime))
+    except OfftakeError as error:
+        log.warning("sweep failed", code=error.code, detail=error.detail)
+    except Exception as error:
+        log.error("sweep failed", bug=type(error).__name__)
+    else:
+        if swept:
+            log.info("swept", **asdict(swept))
