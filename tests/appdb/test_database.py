@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 
 from offtake.appdb.database import open_appdb
 from offtake.appdb.tables import METADATA
+from offtake.appdb.tables_saved import DEFINITIONS
 from offtake.errors import InvalidConfig
 from servers import Postgres
 
@@ -57,6 +58,7 @@ def test_migrations_lead_to_the_tables_we_use_on_postgresql(postgres: Postgres) 
 
 def differences(url: str) -> list[object]:
     """What Alembic would still change."""
+    assert DEFINITIONS.metadata is METADATA
     database = open_appdb(url)
     try:
         with database.read() as connection:

@@ -5,11 +5,19 @@ from alembic import op
 
 revision = "0003"
 down_revision = "0002"
+INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
     """Make their tables."""
-    instant = sa.DateTime(timezone=True)
+    _make_definitions()
+    _make_schedules()
+    _make_shares()
+    _make_deliveries()
+    _make_audit()
+
+
+def _make_definitions() -> None:
     op.create_table(
         "definitions",
         sa.Column("id", sa.Text, primary_key=True),
@@ -26,9 +34,9 @@ def upgrade() -> None:
         sa.Column("dialect", sa.Text),
         sa.Column("external_id", sa.Text),
         sa.Column("extra", sa.Text, nullable=False),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("updated_at", instant, nullable=False),
-        sa.Column("last_executed_at", instant),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
+        sa.Column("last_executed_at", INSTANT),
     )
     op.create_index("definitions_of_tenant", "definitions", ["tenant", "id"])
     op.create_index("definitions_of_dialect", "definitions", ["tenant", "dialect", "external_id"], unique=True)
@@ -44,11 +52,14 @@ def upgrade() -> None:
         sa.Column("index", sa.Text),
         sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("bytes", sa.BigInteger, nullable=False),
-        sa.Column("snapshot_at", instant),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("expires_at", instant, nullable=False),
+        sa.Column("snapshot_at", INSTANT),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT, nullable=False),
     )
     op.create_index("snapshots_of_tenant", "snapshots", ["tenant", "expires_at"])
+
+
+def _make_schedules() -> None:
     op.create_table(
         "schedules",
         sa.Column("id", sa.Text, primary_key=True),
@@ -59,27 +70,30 @@ def upgrade() -> None:
         sa.Column("settings", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("next_at", instant),
-        sa.Column("last_at", instant),
+        sa.Column("next_at", INSTANT),
+        sa.Column("last_at", INSTANT),
         sa.Column("runs", sa.Integer, nullable=False),
         sa.Column("watermark", sa.Text),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("updated_at", instant, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
     )
     op.create_index("schedules_of_tenant", "schedules", ["tenant", "id"])
     op.create_index("schedules_due", "schedules", ["state", "next_at"])
     op.create_table(
         "schedule_runs",
         sa.Column("schedule_id", sa.Text, primary_key=True),
-        sa.Column("instant", instant, primary_key=True),
+        sa.Column("instant", INSTANT, primary_key=True),
         sa.Column("tenant", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("job_id", sa.Text, index=True),
         sa.Column("delta", sa.Text),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("finished_at", instant),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("finished_at", INSTANT),
     )
+
+
+def _make_shares() -> None:
     op.create_table(
         "shares",
         sa.Column("id", sa.Text, primary_key=True),
@@ -92,12 +106,15 @@ def upgrade() -> None:
         sa.Column("prefix", sa.Text, nullable=False),
         sa.Column("uses", sa.Integer, nullable=False),
         sa.Column("max_downloads", sa.Integer),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("expires_at", instant),
-        sa.Column("revoked_at", instant),
-        sa.Column("last_used_at", instant),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("expires_at", INSTANT),
+        sa.Column("revoked_at", INSTANT),
+        sa.Column("last_used_at", INSTANT),
     )
     op.create_index("shares_of_tenant", "shares", ["tenant", "id"])
+
+
+def _make_deliveries() -> None:
     op.create_table(
         "webhooks",
         sa.Column("id", sa.Text, primary_key=True),
@@ -107,10 +124,10 @@ def upgrade() -> None:
         sa.Column("events", sa.Text, nullable=False),
         sa.Column("secret", sa.Text, nullable=False),
         sa.Column("old_secret", sa.Text),
-        sa.Column("old_until", instant),
+        sa.Column("old_until", INSTANT),
         sa.Column("is_active", sa.Boolean, nullable=False),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("updated_at", instant, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("updated_at", INSTANT, nullable=False),
     )
     op.create_index("webhooks_of_tenant", "webhooks", ["tenant", "id"])
     op.create_table(
@@ -127,16 +144,19 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("status", sa.Integer),
         sa.Column("error", sa.Text),
-        sa.Column("created_at", instant, nullable=False),
-        sa.Column("next_at", instant),
-        sa.Column("finished_at", instant),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("next_at", INSTANT),
+        sa.Column("finished_at", INSTANT),
     )
     op.create_index("deliveries_of_tenant", "deliveries", ["tenant", "id"])
     op.create_index("deliveries_due", "deliveries", ["state", "next_at"])
+
+
+def _make_audit() -> None:
     op.create_table(
         "audit",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("at", instant, nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
         sa.Column("tenant", sa.Text),
         sa.Column("principal", sa.Text),
         sa.Column("action", sa.Text, nullable=False),
