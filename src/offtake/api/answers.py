@@ -1,10 +1,12 @@
 """What answers hold, as plain dataclasses that FastAPI writes and describes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from offtake.model.access import Key
+from offtake.model.job import ExportJob, JobError, JobState
 from offtake.service.datasets import DatasetView
 
 
@@ -65,12 +67,97 @@ class KeyList:
 
 
 @dataclass(frozen=True)
+class ExportAnswer:
+    """An export that runs in the background.
+
+    `rows` and `bytes` are of the file so far; `total`, `percent` and `eta_s` are known where counting was cheap. `rate`
+    is in rows a second. `error` is that of the last attempt. `links` holds `self` and `events`, and `download` and
+    `manifest` as long as there is a file.
+    """
+
+    id: str
+    dataset: str
+    definition_id: str | None
+    format: str
+    state: JobState
+    rows: int
+    bytes: int
+    total: int | None
+    percent: float | None
+    eta_s: float | None
+    rate: float | None
+    attempts: int
+    error: JobError | None
+    priority: int
+    filename: str | None
+    sha256: str | None
+    created_at: datetime
+    start_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    links: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ExportList:
+    """Exports of the caller's tenant, the newest first. `next_cursor` asks for those after them; null on the last."""
+
+    data: tuple[ExportAnswer, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class LinkAnswer:
+    """A URL that needs no key, and when it ends."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class HealthAnswer:
-    """`ready`, `degraded` (some source does not answer) or `not_ready`; the parts only for callers with a key."""
+    """`ready`, `degraded` (some source does not answer) or `not_ready`; the parts only for callers with a key.
+
+    `store` and `queue` are null where the service runs without jobs.
+    """
 
     status: str
     appdb: str | None = None
+    store: str | None = None
+    queue: str | None = None
     sources: dict[str, str] | None = None
+
+
+def export_answer(job: ExportJob, now: datetime, address: Callable[[str], str]) -> ExportAnswer:
+    """The job as it is shown now; `address` makes a path of ours absolute."""
+    file = None if job.expires_at is not None and job.expires_at <= now else job.artifact
+    own = address(f"/api/v1/exports/{job.id}")
+    parts = ("events", "download", "manifest") if file else ("events",)
+    return ExportAnswer(
+        id=job.id,
+        dataset=job.request.dataset,
+        definition_id=job.definition_id,
+        format=job.request.format,
+        state=job.state_at(now),
+        rows=job.rows,
+        bytes=job.bytes,
+        total=job.total,
+        percent=job.percent,
+        eta_s=job.eta_s(now),
+        rate=job.rows_per_s,
+        attempts=job.attempt,
+        error=job.error,
+        priority=job.priority,
+        filename=file.filename if file else None,
+        sha256=file.sha256 if file else None,
+        created_at=job.created_at,
+        start_at=job.due_at.astimezone(UTC),
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        expires_at=job.expires_at,
+        links={"self": own, **{part: f"{own}/{part}" for part in parts}},
+    )
 
 
 def key_answer(key: Key) -> KeyAnswer:

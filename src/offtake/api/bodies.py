@@ -9,12 +9,18 @@ from pydantic_core import CoreSchema
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.model.job import JobState
+from offtake.service.exports import ORDINARY, PRIORITIES, Submission
+from offtake.service.links import LONGEST_S
 from offtake.service.wishes import parse_filter
 
 LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
 
+MOST_IN_A_PAGE = 200
+
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Instant = Annotated[AwareDatetime, Field(strict=False)]
 
 
 class Body(BaseModel):
@@ -103,13 +109,50 @@ class ExportBody(Body):
         )
 
 
+class NewExportBody(ExportBody):
+    """An export to run in the background."""
+
+    dataset: Text
+    start_at: Instant | None = Field(None, description="Not before this instant, at most a year from now.")
+    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])] = Field(
+        ORDINARY, description="1 goes first, 9 last."
+    )
+    share_running: bool = Field(False, description="Give this key's own export that does the same, if one is going on.")
+
+    def to_submission(self, idempotency_key: str | None) -> Submission:
+        """How it is to be run."""
+        return Submission(self.start_at, self.priority, idempotency_key, self.share_running)
+
+
+class ExportsQuery(BaseModel):
+    """Which exports to list. A parameter without a value counts as absent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    state: JobState | None = None
+    dataset: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_IN_A_PAGE)] = 50
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in given.items() if value != ""}
+
+
+class LinkBody(Body):
+    """How long a link shall last, in seconds."""
+
+    expires_in_s: Annotated[int, Field(ge=1, le=LONGEST_S)]
+
+
 class KeyBody(Body):
     """A key to make. Without a tenant it is the caller's own."""
 
     tenant: Text | None = None
     scopes: list[Text] = []
     roles: list[Text] = []
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Instant | None = None
 
     @model_validator(mode="after")
     def _is_near(self) -> "KeyBody":
@@ -128,7 +171,7 @@ WORDS = tuple(
     sorted(
         {
             field.alias or name
-            for body in (FieldBody, DateRangeBody, ExportBody, KeyBody)
+            for body in (FieldBody, DateRangeBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)
             for name, field in body.model_fields.items()
         }
     )

@@ -168,6 +168,8 @@ def _wrong_value(error: Mapping[str, Any], place: str) -> str:
             return f"{place} holds more than {bounds['max_length']} items."
         case "string_too_long":
             return f"{place} has more than {bounds['max_length']} characters."
+        case "enum":
+            return f"{place} takes one of {bounds['expected']}."
         case "greater_than_equal":
             return f"{place} is less than {bounds['ge']}."
         case "less_than_equal":
