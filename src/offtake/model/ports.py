@@ -228,10 +228,11 @@ class Store(Protocol):
     Every failure is raised as StoreFailed (retryable), StoreFull or, for a name that is not there, NotFound.
     """
 
-    def write(self, name: str, chunks: Iterable[bytes]) -> int:
+    def write(self, name: str, chunks: Iterable[bytes], *, filename: str = "", media_type: str = "") -> int:
         """Stream the chunks into a new file and give its bytes. It is durable, and visible whole, once this returns.
 
-        An exception, the chunks' own included, leaves nothing under that name. Memory does not grow with the file.
+        An exception leaves nothing under that name; the chunks' own comes out as it is. Memory does not grow with the
+        file. A bucket hands the file out as an attachment called `filename` and of that type (see `presign`).
         """
         ...
 
@@ -240,7 +241,10 @@ class Store(Protocol):
         ...
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Chunks:
-        """The bytes from `start` up to, not including, `end` (None = the file's end), streamed."""
+        """The bytes from `start` up to, not including, `end` (None = the file's end), streamed.
+
+        The file is opened before this returns, so NotFound comes from here. Past its end there is nothing to give.
+        """
         ...
 
     def delete(self, names: Iterable[str]) -> None:
@@ -251,7 +255,7 @@ class Store(Protocol):
         """Every file below the prefix (a folder's path, ending in `/`), in no order, streamed."""
         ...
 
-    def presign(self, name: str, seconds: int, *, filename: str, media_type: str) -> str | None:
+    def presign(self, name: str, seconds: int) -> str | None:
         """A URL that fetches the file from the store itself for so many seconds; None where it has none."""
         ...
 

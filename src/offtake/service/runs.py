@@ -114,7 +114,7 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     try:
         began = time.perf_counter()
         with closing(meter.watch(download.chunks)) as chunks:
-            size = runtime.store.write(name, chunks)
+            size = runtime.store.write(name, chunks, filename=artifact.filename, media_type=artifact.media_type)
         assert download.manifest is not None
         manifest = download.manifest(download.filename)
         artifact = replace(artifact, bytes=size, sha256=manifest.sha256)
