@@ -45,7 +45,12 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
     from offtake.jobs.queue import open_queue
     from offtake.store import open_store
 
-    return replace(runtime, store=open_store(settings.store), queue=open_queue(settings.database))
+    return replace(
+        runtime,
+        store=open_store(settings.store),
+        queue=open_queue(settings.database),
+        redirect_downloads=settings.store.redirect,
+    )
 
 
 def close_runtime(runtime: Runtime) -> None:

@@ -19,17 +19,23 @@ GRACE_S = 30  # what a running download gets to finish after SIGTERM
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it listens."""
+    """Uvicorn that says when it listens, and when it begins to end."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], on_ending: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._on_ending = on_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so, then wait for what still runs: streams of events would never end by themselves."""
+        self._on_ending()
+        await super().shutdown(sockets)
 
 
 def run_serve(config: Path, host: str, port: int) -> None:
@@ -56,7 +62,7 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
         # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        _Server(options, on_ready).run(sockets=[listener])
+        _Server(options, on_ready, runtime.ending.set).run(sockets=[listener])
     finally:
         close_runtime(runtime)
         listener.close()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -146,6 +146,11 @@ def is_job_id(text: str) -> bool:
     """Whether it could be an id: whatever is not even shaped like one never reaches a database."""
     # PostgreSQL refuses NUL in text.
     return len(text) == 36 and text.isascii() and text.isprintable()
+
+
+def look_at_exports(runtime: Runtime, ids: Collection[str]) -> Mapping[str, ExportJob]:
+    """Those of the jobs that there are still, by id, for whoever has found them before."""
+    return table.find_jobs(runtime.appdb, ids)
 
 
 def list_exports(

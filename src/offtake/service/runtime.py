@@ -10,7 +10,7 @@ from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
-from offtake.model.ports import Format, Queue, Source, Store
+from offtake.model.ports import Format, Queue, Source, Stop, Store
 from offtake.service.counters import Counters
 
 
@@ -33,7 +33,7 @@ class Runtime:
     """Everything a use case needs. `app.build_runtime` makes it; tests make their own.
 
     `resolved` remembers datasets whose fields were read from their
-    source; it only ever grows.
+    source; it only ever grows. `ending` is set when the process was told to end: what only waits for news lets go.
     """
 
     datasets: Mapping[str, Dataset]
@@ -52,3 +52,10 @@ class Runtime:
     public_url: str | None = None
     secrets: tuple[Secret, ...] = ()
     resolved: dict[str, Dataset] = field(default_factory=dict)
+    redirect_downloads: bool = False
+    ending: Stop = field(default_factory=Stop)
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether this process was started with a store and a queue."""
+        return not isinstance(self.store, Absent) and not isinstance(self.queue, Absent)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import quote
 
 import anyio
 from anyio.to_thread import run_sync
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from offtake.errors import Cancelled
+from offtake.model.attachment import content_disposition
 from offtake.model.ports import Chunks, Stop
 from offtake.service.downloads import Download
 from offtake.web.metrics import Metrics
@@ -28,12 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A download whose first bytes are here. `whole` means there are no others."""
+    """A download whose first bytes are here. `whole` means there are no others; `stage` is what they are timed as."""
 
     download: Download
     first: bytes
     whole: bool
-    timing: str
+    timing: str = ""
+    stage: str = "encode"
 
 
 async def stream_response(request: Request, open_download: Open) -> Response:
@@ -73,11 +74,11 @@ async def run_stoppable(request: Request, work: Callable[[Stop], T], stop: Stop 
 class StreamedFile(Response):
     """An opened download on its way. Whatever happens, its read is closed at the end."""
 
-    def __init__(self, site: Site, opened: Opened, stop: Stop, headers: Mapping[str, str]) -> None:
-        super().__init__(None, 200, headers)
+    def __init__(self, site: Site, opened: Opened, stop: Stop, headers: Mapping[str, str], status: int = 200) -> None:
+        super().__init__(None, status, headers)
         if opened.whole:
             self.headers["Content-Length"] = str(len(opened.first))
-        else:
+        elif "Content-Length" not in headers:
             del self.headers["Content-Length"]
         self._site, self._opened, self._stop = site, opened, stop
         self._finished = False
@@ -106,7 +107,7 @@ class StreamedFile(Response):
     async def _deliver(self, scope: Scope, send: Send) -> None:
         """Send the file. What goes wrong is left in the scope for the log, not in the body."""
         metrics, chunks = self._site.metrics, self._opened.download.chunks
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         data, ended = self._opened.first, self._opened.whole
         try:
             while True:
@@ -118,8 +119,8 @@ class StreamedFile(Response):
                     self._finished = True
                     return
                 began = time.perf_counter()
-                data, ended = await run_sync(_pull, chunks, limiter=self._site.reads)
-                metrics.stages.labels("encode").observe(time.perf_counter() - began)
+                data, ended = await run_sync(pull, chunks, limiter=self._site.reads)
+                metrics.stages.labels(self._opened.stage).observe(time.perf_counter() - began)
         except Exception as error:
             scope["state"]["failure"] = error
 
@@ -128,7 +129,7 @@ def _begin(metrics: Metrics, open_download: Open, stop: Stop) -> Opened:
     began = time.perf_counter()
     download = open_download(stop, metrics.rows.inc)
     planned = time.perf_counter()
-    first, whole = _pull(download.chunks)
+    first, whole = pull(download.chunks)
     read = time.perf_counter()
     metrics.stages.labels("plan").observe(planned - began)
     metrics.stages.labels("read").observe(read - planned)
@@ -136,7 +137,7 @@ def _begin(metrics: Metrics, open_download: Open, stop: Stop) -> Opened:
     return Opened(download, first, whole, timing)
 
 
-def _pull(chunks: Chunks) -> tuple[bytes, bool]:
+def pull(chunks: Chunks) -> tuple[bytes, bool]:
     """The next bytes, and whether they were the last."""
     parts: list[bytes] = []
     size, until = 0, time.monotonic() + PULL_S
@@ -165,9 +166,3 @@ def _headers(download: Download) -> dict[str, str]:
         "Content-Disposition": content_disposition(download.filename),
         "Cache-Control": "private, no-store",
     }
-
-
-def content_disposition(filename: str) -> str:
-    """An attachment under its name: plain for old clients (RFC 6266), whole in UTF-8 (RFC 8187 §3.2)."""
-    plain = filename.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
