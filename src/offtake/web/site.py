@@ -2,14 +2,19 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from anyio import CapacityLimiter
 from starlette.requests import Request
 
+from offtake.service.health import HealthWatch
+from offtake.service.numbers import NumbersWatch
 from offtake.service.runtime import Runtime
 from offtake.web.metrics import Metrics, open_metrics
+from offtake.web.watch import Watches
 
+PROBES_AT_ONCE = 8  # threads for /readyz and /metrics, however many ask
 READS_AT_ONCE = 100  # threads that may wait for databases; small answers have their own pool and never queue behind
 
 
@@ -17,14 +22,27 @@ READS_AT_ONCE = 100  # threads that may wait for databases; small answers have t
 class Site:
     """The runtime with what serving it over HTTP needs. `log` is a structlog logger.
 
-    `reads` bounds the threads that read from sources. `exits` has no bound: what ends a read must never wait for one.
+    `reads` bounds the threads that read from sources, `probes` those that answer machines that watch. `exits` has no
+    bound: what ends a read must never wait for one.
     """
 
     runtime: Runtime
     log: Any
     metrics: Metrics = field(default_factory=open_metrics)
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READS_AT_ONCE))
+    probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PROBES_AT_ONCE))
     exits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(math.inf))
+    watches: Watches = field(default_factory=Watches)
+
+    @cached_property
+    def health(self) -> HealthWatch:
+        """How its parts are."""
+        return HealthWatch(self.runtime)
+
+    @cached_property
+    def numbers(self) -> NumbersWatch:
+        """What the installation has done."""
+        return NumbersWatch(self.runtime)
 
 
 def site_of(request: Request) -> Site:
