@@ -24,6 +24,7 @@ from offtake.service.datasets import plan_request, read_slot
 from offtake.service.runtime import Runtime
 
 COMPRESSIONS = {"none": ("", ""), "gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
+PLACEHOLDERS = ("dataset", "date", "datetime", "format")  # what a file name may hold in braces
 LONGEST_NAME = 200  # bytes; file systems take 255, and browsers add " (1)" and the like
 
 
@@ -98,10 +99,11 @@ def open_file(
 
 
 def check_file(runtime: Runtime, request: ExportRequest) -> None:
-    """Raise what `open_file` would about format, options and compression, without asking the source for anything."""
+    """Raise what `open_file` would about all but the rows, without asking the source for anything."""
     format = find_format(runtime, request.format)
     _find_compression(request.compression)
     parse_options(format, request.options)
+    fill_filename(request.filename or "", dict.fromkeys(PLACEHOLDERS, ""))
 
 
 def _manifest(account: Account, plan: Plan, format: Format, options: Any, compression: str, file: str) -> Manifest:
@@ -168,12 +170,8 @@ def deadline(seconds: int, stop: Stop, what: str) -> Iterator[None]:
 def _filename(runtime: Runtime, request: ExportRequest, plan: Plan, extension: str) -> str:
     """What the request calls the file, or the dataset and today's date; times are those where the reader is."""
     now = runtime.now().astimezone(zoneinfo.ZoneInfo(plan.reader.timezone or "UTC"))
-    known = {
-        "dataset": request.dataset,
-        "date": f"{now:%Y-%m-%d}",
-        "datetime": f"{now:%Y-%m-%dT%H-%M-%S}",
-        "format": request.format,
-    }
+    values = (request.dataset, f"{now:%Y-%m-%d}", f"{now:%Y-%m-%dT%H-%M-%S}", request.format)
+    known = dict(zip(PLACEHOLDERS, values, strict=True))
     wanted = clean_filename(fill_filename(request.filename or "", known))
     wanted = wanted or clean_filename(fill_filename("{dataset}_{date}", known))
     return wanted if wanted.lower().endswith(f".{extension}") else f"{wanted}.{extension}"
