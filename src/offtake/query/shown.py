@@ -51,7 +51,7 @@ def _json_value(value: Value) -> str | int | float | bool | None:
 
 
 def _text(value: Value) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, datetime) and value.tzinfo:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date | time):
         return value.isoformat()

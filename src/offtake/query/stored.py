@@ -16,7 +16,7 @@ _NESTED = ("fields", "filter", "sort", "date_range")
 def request_json(request: ExportRequest) -> dict[str, Any]:
     """The wish as plain JSON; what stands at its default is left out. `read_request` is its inverse."""
     given = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _NESTED}
-    found = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
+    found = {name: value for name, value in given.items() if name == "dataset" or value != getattr(_DEFAULTS, name)}
     if request.fields is not None:
         found["fields"] = [vars(choice) for choice in request.fields]
     if request.filter is not None:
