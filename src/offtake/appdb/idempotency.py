@@ -35,8 +35,9 @@ def claim_key(connection: sa.Connection, once: Once, job_id: str) -> str | None:
         dialect.insert(IDEMPOTENCY)
         .values(principal=once.principal, key=once.key, body_hash=once.body_hash, job_id=job_id, created_at=once.at)
         .on_conflict_do_nothing()
+        .returning(IDEMPOTENCY.c.key)  # the number of inserted rows is not to be had from every driver
     )
-    if taken.rowcount:
+    if taken.one_or_none() is not None:
         return None
     before = connection.execute(sa.select(IDEMPOTENCY).where(mine)).one()
     if before.body_hash != once.body_hash:
