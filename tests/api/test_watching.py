@@ -1,12 +1,31 @@
 """Health, metrics and the pages about the API."""
 
+import os
 import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import pytest
 import sqlalchemy as sa
 
-from sites import FakeSource, bearer, few, make_key, make_runtime, serve
+from offtake.errors import StoreFailed
+from offtake.model.export import ExportRequest
+from offtake.model.job import JobState
+from offtake.model.ports import Stop
+from offtake.service.access import local_principal
+from offtake.service.exports import Submission, cancel_export, submit_export
+from offtake.service.health import HealthWatch
+from offtake.service.numbers import read_numbers
+from offtake.service.runs import claim_run, run_attempt
+from offtake.service.runtime import Absent
+from servers import run_postgres
+from sites import NOW, FakeSource, bearer, few, make_key, make_runtime, serve
 
 PARTS = "/readyz"
 
@@ -17,8 +36,10 @@ def test_ready_tells_strangers_only_whether(tmp_path: Path) -> None:
         stranger = httpx2.get(site.url + PARTS)
         friend = httpx2.get(site.url + PARTS, headers=bearer(make_key(runtime)))
         impostor = httpx2.get(site.url + PARTS, headers=bearer("ofk_x"))
-    assert (stranger.status_code, stranger.json()) == (200, {"status": "degraded", "appdb": None, "sources": None})
-    assert friend.json() == {"status": "degraded", "appdb": "ok", "sources": {"good": "ok", "bad": "failed"}}
+    nothing = {"appdb": None, "store": None, "queue": None, "sources": None}
+    own = dict.fromkeys(("appdb", "store", "queue"), "ok")
+    assert (stranger.status_code, stranger.json()) == (200, {"status": "degraded", **nothing})
+    assert friend.json() == {"status": "degraded", **own, "sources": {"good": "ok", "bad": "failed"}}
     assert impostor.status_code == 401
 
 
@@ -38,7 +59,59 @@ def test_not_ready_when_the_app_database_is_gone(tmp_path: Path) -> None:
         assert httpx2.get(site.url + PARTS).status_code == 503
 
 
-def test_a_broken_app_database_is_internal_and_silent_about_why(tmp_path: Path) -> None:
+@dataclass
+class Part:
+    """A store or a queue that can fail, hang and count who asked."""
+
+    is_up: bool = True
+    hangs_s: float = 0
+    pings: int = 0
+
+    def ping(self) -> None:
+        self.pings += 1
+        time.sleep(self.hangs_s)
+        if not self.is_up:
+            raise StoreFailed("It does not answer.", hint="Start it.")
+
+
+@pytest.mark.parametrize("broken", ["store", "queue"])
+def test_not_ready_without_store_or_queue(tmp_path: Path, broken: str) -> None:
+    part: Any = Part(is_up=False)
+    runtime = replace(make_runtime(tmp_path, {"good": FakeSource(few)}), **{broken: part})
+    with serve(runtime) as site:
+        answer = httpx2.get(site.url + PARTS, headers=bearer(make_key(runtime)))
+    assert (answer.status_code, answer.json()["status"], answer.json()[broken]) == (503, "not_ready", "failed")
+
+
+def test_a_service_without_jobs_is_asked_for_neither(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path, {"good": FakeSource(few)})
+    for name in ("store", "queue"):
+        runtime = replace(runtime, **{name: Absent(name)})
+    with serve(runtime) as site:
+        answer = httpx2.get(site.url + PARTS, headers=bearer(make_key(runtime)))
+    assert (answer.status_code, answer.json()["store"], answer.json()["queue"]) == (200, None, None)
+
+
+def test_a_flood_of_probes_is_one_ping(tmp_path: Path) -> None:
+    queue: Any = Part(hangs_s=0.3)
+    runtime = replace(make_runtime(tmp_path, {"good": FakeSource(few)}), queue=queue)
+    with serve(runtime) as site, ThreadPoolExecutor(30) as crowd:
+        answers = list(crowd.map(lambda _: httpx2.get(site.url + PARTS).status_code, range(60)))
+    assert set(answers) == {200}
+    assert queue.pings <= 3  # the crowd may take longer than an answer stays good
+
+
+def test_a_part_that_hangs_has_failed(tmp_path: Path) -> None:
+    store: Any = Part(hangs_s=3)
+    runtime = replace(make_runtime(tmp_path, {"good": FakeSource(few)}), store=store)
+    watch = HealthWatch(runtime, patience_s=0.2)
+    began = time.monotonic()
+    health = watch.look()
+    assert (health.appdb, health.store, health.queue, health.is_ready) == (True, False, True, False)
+    assert time.monotonic() - began < 2
+
+
+def test_a_broken_app_database_is_unavailable_and_silent_about_why(tmp_path: Path) -> None:
     runtime = make_runtime(tmp_path, {"good": FakeSource(few)})
     secret = make_key(runtime)
     with runtime.appdb.write() as connection:
@@ -46,7 +119,7 @@ def test_a_broken_app_database_is_internal_and_silent_about_why(tmp_path: Path) 
     with serve(runtime) as site:
         answer = httpx2.get(f"{site.url}/api/v1/datasets", headers=bearer(secret))
         logged = site.log.getvalue()
-    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
     assert "SELECT" not in answer.text + logged
 
 
@@ -61,6 +134,56 @@ def test_metrics_count_rows_and_bytes_and_name_no_tenant(tmp_path: Path) -> None
     assert 'offtake_stage_seconds_count{stage="read"} 1.0' in metrics.text
     assert 'route="/api/v1/datasets/{name}/download",status="200"} 1.0' in metrics.text
     assert "acme" not in metrics.text
+
+
+def meter(metrics: str, name: str) -> float:
+    """What a meter stands at."""
+    [line] = [line for line in metrics.splitlines() if line.startswith(f"{name} ")]
+    return float(line.removeprefix(f"{name} "))
+
+
+def test_metrics_tell_the_jobs_of_the_whole_installation(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(few)}, now=lambda: datetime.now(UTC))
+    principal, request = local_principal(runtime, "acme"), ExportRequest("numbers", format="csv")
+    done, cancelled, _ = [submit_export(runtime, principal, request).job for _ in range(3)]
+    submit_export(runtime, principal, request, Submission(start_at=runtime.now() + timedelta(hours=1)))
+    cancel_export(runtime, principal, cancelled.id)
+    claim = claim_run(runtime, done.id, 0)
+    assert claim is not None
+    assert run_attempt(runtime, claim, Stop())
+    with serve(runtime) as site:
+        metrics = httpx2.get(f"{site.url}/metrics").text
+    states = {state: meter(metrics, f'offtake_jobs{{state="{state}"}}') for state in JobState}
+    assert states == {"scheduled": 1, "queued": 1, "running": 0, "succeeded": 1, "failed": 0, "cancelled": 1}
+    assert meter(metrics, 'offtake_jobs_finished_total{outcome="succeeded"}') == 1
+    assert meter(metrics, 'offtake_jobs_finished_total{outcome="cancelled"}') == 1
+    assert meter(metrics, 'offtake_jobs_finished_total{outcome="failed"}') == 0
+    assert (meter(metrics, "offtake_job_rows_total"), meter(metrics, "offtake_job_bytes_total")) == (3, 25)
+    assert 0 < meter(metrics, "offtake_queue_age_seconds") < 60
+    assert meter(metrics, 'offtake_job_stage_seconds_total{stage="read"}') > 0
+    assert "acme" not in metrics + "".join(re.findall("tenant", metrics))
+
+
+def test_a_scheduled_job_is_queued_once_its_time_has_come(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(few)})
+    how = Submission(start_at=NOW + timedelta(hours=1))
+    submit_export(runtime, local_principal(runtime, "acme"), ExportRequest("numbers", format="csv"), how)
+    before = read_numbers(runtime)
+    after = read_numbers(replace(runtime, now=lambda: NOW + timedelta(hours=1, seconds=90)))
+    assert (before.jobs[JobState.SCHEDULED], before.jobs[JobState.QUEUED], before.queue_age_s) == (1, 0, 0)
+    assert (after.jobs[JobState.SCHEDULED], after.jobs[JobState.QUEUED], after.queue_age_s) == (0, 1, 90)
+
+
+def test_a_scrape_without_the_app_database_tells_what_the_process_knows(tmp_path: Path) -> None:
+    sources = {"fake": FakeSource(few)}
+    with run_postgres() as server, serve(make_runtime(tmp_path, sources, database=server.url())) as site:
+        whole = httpx2.get(f"{site.url}/metrics")
+        os.kill(server.pid, signal.SIGQUIT)
+        time.sleep(1.1)  # an answer is good for a second
+        rest = httpx2.get(f"{site.url}/metrics")
+    assert "offtake_queue_age_seconds" in whole.text
+    assert (rest.status_code, "offtake_queue_age_seconds" in rest.text) == (200, False)
+    assert 'offtake_requests_total{method="GET",route="/metrics",status="200"} 1.0' in rest.text
 
 
 def test_methods_that_somebody_made_up_share_one_meter(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class AppDb:
         try:
             with self.read() as connection:
                 connection.execute(sa.text("SELECT 1"))
-        except Unavailable:
+        except (Unavailable, sa.exc.DBAPIError):  # the other kind: it answers, but is no database any more
             return False
         return True
 

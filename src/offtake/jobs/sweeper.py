@@ -13,6 +13,7 @@ from offtake.service.sweep import Swept, sweep, sweep_expired
 EVERY_S = 60.0
 WHOLE_STORE_EVERY = 60  # rounds: listing a large bucket costs time and money
 GRACE = timedelta(hours=1)
+GRACE_WITHOUT_DURATION = timedelta(days=7)
 
 
 def sweep_forever(runtime: Runtime, stopping: threading.Event, log: Any) -> None:
@@ -27,7 +28,7 @@ def sweep_forever(runtime: Runtime, stopping: threading.Event, log: Any) -> None
 def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
     """One round. It raises nothing, so that one bad minute does not end the sweeping for good."""
     try:
-        swept = sweep(runtime, grace=GRACE) if whole_store else Swept(expired=sweep_expired(runtime))
+        swept = sweep(runtime, grace=_grace(runtime)) if whole_store else Swept(expired=sweep_expired(runtime))
     except OfftakeError as error:
         log.warning("sweep failed", code=error.code, detail=error.detail)
     except Exception as error:
@@ -35,3 +36,9 @@ def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
     else:
         if swept:
             log.info("swept", **asdict(swept))
+
+
+def _grace(runtime: Runtime) -> timedelta:
+    """Longer than any attempt may take: a writer that waits for its database all that time still lives."""
+    longest_s = runtime.job_limits.duration_s
+    return GRACE + timedelta(seconds=longest_s) if longest_s else GRACE_WITHOUT_DURATION

@@ -33,9 +33,10 @@ class Swept:
 
 
 def sweep(runtime: Runtime, *, grace: timedelta) -> Swept:
-    """Delete all that has had its time; what is younger than `grace` is no orphan yet.
+    """Delete all that has had its time; files younger than `grace`, finished or not, are no orphans yet.
 
-    Any number of processes may do so at once. Raises StoreFailed, Unavailable; what was done by then stays done.
+    A grace shorter than an attempt may take cuts writers that only wait for their database. Any number of processes
+    may sweep at once. Raises StoreFailed, Unavailable; what was done by then stays done.
     """
     expired, rows = sweep_expired(runtime), sweep_rows(runtime)
     before = runtime.now() - grace
