@@ -39,12 +39,21 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
         public_url=settings.public_url,
         secrets=settings.secrets,
     )
-    if not with_jobs:
-        return runtime
+    return _with_jobs(runtime, settings) if with_jobs else runtime
+
+
+def build_child_runtime(settings: Settings) -> Runtime:
+    """The same for a process that runs jobs below one that has brought everything up to date."""
+    return _with_jobs(build_runtime(settings), settings, is_prepared=True)
+
+
+def _with_jobs(runtime: Runtime, settings: Settings, *, is_prepared: bool = False) -> Runtime:
     # Imported here: the job engine and the store cost half a second, which `offtake export` would pay for nothing.
-    from offtake.jobs.queue import open_queue
+    from offtake.jobs.queue import open_queue, prepare_queue
     from offtake.store import open_store
 
+    if not is_prepared:
+        prepare_queue(settings.database)
     return replace(
         runtime,
         store=open_store(settings.store),

@@ -181,6 +181,15 @@ def repeat_job(db: AppDb, job: ExportJob, error: JobError, enqueue: Enqueue) -> 
     return done is not None
 
 
+def hand_on_job(db: AppDb, job: ExportJob, enqueue: Enqueue) -> bool:
+    """Put a job whose worker leaves back into the queue, which is no failure; False if the attempt no longer counts."""
+    with db.write() as connection:
+        done = _change_in(connection, _running(job), state=JobState.QUEUED, turn=JOBS.c.turn + 1)
+        if done is not None:
+            enqueue(connection)
+    return done is not None
+
+
 def fail_job(db: AppDb, job: ExportJob, error: JobError, now: datetime, expires_at: datetime | None) -> bool:
     """End the job as failed; False if the attempt no longer counts."""
     with db.write() as connection:

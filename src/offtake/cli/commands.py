@@ -135,6 +135,24 @@ def serve(
 
 
 @app.command()
+def worker(config: Config = DEFAULT_CONFIG) -> None:
+    """Run export jobs; `ready` is printed once it takes them. Any number of machines may do so at once."""
+    with telling_failures():
+        from offtake.cli.worker import run_worker
+
+        run_worker(config)
+
+
+@app.command("job-child", hidden=True)
+def job_child(parent: Annotated[int, typer.Option()], config: Config = DEFAULT_CONFIG) -> None:
+    """Run jobs for the process that started this one."""
+    with telling_failures():
+        from offtake.cli.child import run_child
+
+        run_child(config, parent)
+
+
+@app.command()
 def demo(
     home: Annotated[Path, typer.Option(metavar="DIR", help="Where the sample data lie.")] = Path(".demo"),
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,

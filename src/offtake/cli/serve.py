@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
 from offtake.cli import collect_garbage_from_now
 from offtake.cli.connection import CuttingProtocol
+from offtake.cli.worker import Stopping, open_executor
 from offtake.errors import InvalidConfig
 from offtake.settings import load_settings, require_secrets
+from offtake.web.logs import open_log
 
 GRACE_S = 30  # what a running download gets to finish after SIGTERM
 
@@ -47,23 +50,34 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
     settings = load_settings(config)
     require_secrets(settings)
     listener = _listen(host, port)
-    runtime = build_runtime(settings)
-    collect_garbage_from_now()
+    runtime = build_runtime(settings, with_jobs=True)
+    log = open_log(sys.stderr)
+    executor = open_executor(settings, runtime, log) if settings.jobs.concurrency else None
+    # The app itself logs requests, cuts and bugs, one JSON line each; uvicorn's own words would stand between them.
+    options = uvicorn.Config(
+        create_app(runtime, log),
+        http=CuttingProtocol,
+        ws="none",
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    stopping = Stopping(executor, settings.jobs.grace_s)
+
+    def on_ending() -> None:
+        runtime.ending.set()
+        stopping.begin()
+
     try:
-        # The app itself logs requests, cuts and bugs, one JSON line each; uvicorn's own words would stand between them.
-        options = uvicorn.Config(
-            create_app(runtime),
-            http=CuttingProtocol,
-            ws="none",
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        _Server(options, on_ready, runtime.ending.set).run(sockets=[listener])
+        if executor is not None:
+            executor.start()
+        collect_garbage_from_now()
+        _Server(options, on_ready, on_ending).run(sockets=[listener])
     finally:
+        stopping.finish()
         close_runtime(runtime)
         listener.close()
 

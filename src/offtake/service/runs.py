@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from offtake.appdb import jobs as table
 from offtake.engine.manifest import manifest_bytes
 from offtake.errors import AttemptFailed, Cancelled, OfftakeError, StoreFailed, StoreFull, Unavailable
-from offtake.model.job import Artifact, ExportJob, JobError, Progress
+from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress
 from offtake.model.ports import Chunks, Stop, Turn
 from offtake.service.access import present_principal
 from offtake.service.datasets import plan_request
@@ -41,6 +41,21 @@ def still_counts(runtime: Runtime, job: ExportJob) -> bool:
     """Whether this attempt is the one that counts: not cancelled, not deleted, not taken over."""
     now = table.find_job(runtime.appdb, job.id)
     return now is not None and (now.attempt, now.state) == (job.attempt, job.state)
+
+
+def find_run(runtime: Runtime, job_id: str, attempt: int) -> ExportJob | None:
+    """The job, if that attempt is the one that counts."""
+    job = table.find_job(runtime.appdb, job_id)
+    return job if job is not None and (job.attempt, job.state) == (attempt, JobState.RUNNING) else None
+
+
+def hand_on(runtime: Runtime, job: ExportJob) -> None:
+    """Put the job back into the queue, for another worker or the next start: its attempt was cut short, not failed.
+
+    Does nothing if the attempt no longer counts.
+    """
+    turn = Turn(job.id, job.turn + 1, job.tenant, job.priority)
+    table.hand_on_job(runtime.appdb, job, lambda connection: runtime.queue.enqueue(connection, turn))
 
 
 @dataclass

@@ -1,0 +1,202 @@
+"""Takes turns out of the queue and runs them, and takes over those of workers that died. One a process."""
+
+import logging
+import os
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dbos import DBOS
+
+from offtake.errors import Unavailable
+from offtake.jobs.children import Children
+from offtake.jobs.lease import LeaseLost, open_leases
+from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW, system_url
+from offtake.jobs.turns import run_turn
+from offtake.service.runtime import Runtime
+
+POLL_S = 0.05
+SWEEP_S = 0.5
+TIDY_S = 600.0
+KEPT = timedelta(hours=1)  # how long the queue remembers turns that are over
+LEAVE_S = 8.0  # what ending children and putting their jobs back may take
+TEMPORARY_FAILURE = 75  # sysexits.h: start me again
+
+
+class Executor:
+    """Runs exports of the queue until it is told to stop. `command` starts a child process."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        command: Sequence[str],
+        log: Any,
+        database_url: str,
+        tell_bug: Callable[[BaseException], None],
+    ) -> None:
+        self._runtime = runtime
+        self._log = log
+        self._tell_bug = tell_bug
+        self._url = database_url
+        self._name = str(uuid.uuid4())
+        self._leases = open_leases(database_url)
+        self._children = Children(
+            command, runtime.job_limits.concurrency + 1, lambda why: log.error("child", reason=why)
+        )
+        self._leaving = threading.Event()  # children are to be ended, their jobs to be put back
+        self._over = threading.Event()
+        self._turns = 0
+        self._turn_ended = threading.Condition()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to take turns. The queue must have been prepared."""
+        self._children.start()
+        self._leases.hold(self._name)
+        _log_through(self._log)
+        DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_url": system_url(self._url),
+                "sys_db_pool_size": 8,
+                "executor_id": self._name,
+                "application_version": VERSION,
+                "run_migrations": False,
+                "enable_otlp": False,
+                "log_level": "WARNING",
+            }
+        )
+        DBOS.workflow(name=WORKFLOW)(lambda job_id, number: self._run(job_id, number))
+        DBOS.launch()
+        self._register()
+        for work in (self._keep_lease, self._take_over, self._tidy):
+            thread = threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _register(self) -> None:
+        limits = self._runtime.job_limits
+        # Either way tenants are taken in random order, so that a long queue of one does not hold the others up. The
+        # limit of one worker needs no look at the others, who would get in each other's way.
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=limits.concurrency,
+            partition_concurrency=limits.per_tenant or None,
+            partition_worker_concurrency=None if limits.per_tenant else limits.concurrency,
+            polling_interval_sec=POLL_S,
+            on_conflict="always_update",
+        )
+
+    def _run(self, job_id: str, number: int) -> None:
+        """The workflow. DBOS keeps nothing of it but that it is over."""
+        with self._turn_ended:
+            self._turns += 1
+        try:
+            run_turn(self._runtime, self._children, self._leaving, job_id, number)
+        except Exception as error:
+            self._tell_bug(error)
+        finally:
+            with self._turn_ended:
+                self._turns -= 1
+                self._turn_ended.notify_all()
+
+    def stop(self, grace_s: float) -> bool:
+        """Take no more turns, give running ones so long to finish, then put their jobs back for others.
+
+        False if some of it hangs, because the app database does not answer: the process must end all the same, and
+        others will take over what it had.
+        """
+        ending = self._end_queue(grace_s)
+        is_idle = self._wait_for_turns(grace_s)
+        self._leaving.set()
+        is_idle = is_idle or self._wait_for_turns(LEAVE_S)
+        self._over.set()
+        self._children.close()
+        ending.join(LEAVE_S)
+        for thread in self._threads:
+            thread.join(SWEEP_S)
+        self._leases.close()
+        return is_idle and not ending.is_alive()
+
+    def _end_queue(self, grace_s: float) -> threading.Thread:
+        """DBOS stops to take turns at once, and ends when none runs any more."""
+        with self._turn_ended:
+            seconds = int(grace_s + LEAVE_S) if self._turns else 0
+        ending = threading.Thread(
+            target=DBOS.destroy,
+            kwargs={"destroy_registry": True, "workflow_completion_timeout_sec": seconds},
+            name="end-queue",
+            daemon=True,
+        )
+        ending.start()
+        return ending
+
+    def _wait_for_turns(self, seconds: float) -> bool:
+        with self._turn_ended:
+            return self._turn_ended.wait_for(lambda: not self._turns, seconds)
+
+    def _keep_lease(self) -> None:
+        while not self._over.wait(SWEEP_S):
+            try:
+                self._leases.keep()
+            except Unavailable:
+                continue
+            except LeaseLost:
+                # Others run our turns by now. Children die with us, and the row lets none of us commit twice.
+                self._log.error("lease lost")
+                os._exit(TEMPORARY_FAILURE)
+
+    def _take_over(self) -> None:
+        """Time and again, put the turns of dead workers back into the queue."""
+        while not self._over.wait(SWEEP_S):
+            try:
+                for name in self._names_at_work() - {self._name}:
+                    if self._leases.is_dead(name):
+                        found = DBOS._recover_pending_workflows([name])
+                        self._log.warning("took over", turns=len(found))
+            except Unavailable:
+                continue
+            except Exception as error:
+                if not self._over.is_set():
+                    self._tell_bug(error)
+
+    def _names_at_work(self) -> set[str]:
+        running = DBOS.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
+        return {str(turn.executor_id) for turn in running}
+
+    def _tidy(self) -> None:
+        """Now and then, have the queue forget what is over."""
+        while not self._over.wait(TIDY_S):
+            try:
+                before = (datetime.now(UTC) - KEPT).isoformat()
+                ended = DBOS.list_workflows(
+                    status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+                    completed_before=before,
+                    limit=1000,
+                    load_input=False,
+                    load_output=False,
+                )
+                DBOS.delete_workflows([turn.workflow_id for turn in ended])
+            except Exception as error:
+                if not self._over.is_set():
+                    self._tell_bug(error)
+
+
+class _Through(logging.Handler):
+    """Passes warnings on as our own lines: where they arose, but not their words, which quote SQL."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line for each."""
+        self._log.warning("queue", at=f"{record.module}:{record.lineno}", level=record.levelname.lower())
+
+
+def _log_through(log: Any) -> None:
+    logger = logging.getLogger("dbos")
+    logger.handlers[:] = [_Through(log)]
+    logger.propagate = False
