@@ -250,13 +250,13 @@ def test_memory_does_not_grow_with_the_store(runtime: Runtime) -> None:
             return 0
 
     peaks = []
-    for files in (2_000, 2_000, 40_000):  # the first time, SQL is compiled and kept
+    for files in (20_000, 40_000):  # fewer, and the garbage collector has not run once
         store: Any = Full(files)
         tracemalloc.start()
         assert sweep(replace(runtime, store=store), grace=NONE).orphans == files == store.deleted
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] < peaks[1] * 1.5
+    assert peaks[1] < peaks[0] * 1.5
 
 
 class Lines:
