@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +34,48 @@ class DateRange:
     field: str | None = None
 
 
+class DatePart(StrEnum):
+    """What of a date makes rows alike. Weeks are those of ISO 8601, which begin on Monday."""
+
+    YEAR = "year"
+    QUARTER = "quarter"
+    MONTH = "month"
+    WEEK = "week"
+    DAY = "day"
+    HOUR = "hour"
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """All rows that are alike in this field, or in this part of its date, become one row of a report."""
+
+    field: str
+    part: DatePart | None = None
+    label: str | None = None
+
+
+class MeasureFn(StrEnum):
+    """What a report says of the rows that became one. Nulls count for nothing."""
+
+    COUNT = "count"
+    COUNT_DISTINCT = "count_distinct"
+    SUM = "sum"
+    AVG = "avg"
+    MIN = "min"
+    MAX = "max"
+    MEDIAN = "median"
+    SHARE = "share"  # of the sum (without a field: of the rows) of all groups together, from 0 to 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a report; `count` and `share` without a field count rows."""
+
+    fn: MeasureFn
+    field: str | None = None
+    label: str | None = None
+
+
 @dataclass(frozen=True)
 class ExportRequest:
     """One caller's wish, in words of the service, not yet checked. Which entrypoint it came through is not in here.
@@ -41,7 +84,8 @@ class ExportRequest:
     `expand` names an array field that becomes rows; `schema` is the id of one of the dataset's schemas.
     `include_all_custom_fields` appends every custom field unless `fields` names one. `part_rows` and `part_bytes` make
     the file a zip of numbered parts, each a whole file of at most so many rows, or that ends with the batch that takes
-    it past so many bytes.
+    it past so many bytes. With `group_by` or `measures` the file is a report: a row for each group, counted if no
+    measure is named; all groups whose key of the first grouping is not among the `top` are one group, called "other".
     """
 
     dataset: str
@@ -62,6 +106,9 @@ class ExportRequest:
     include_all_custom_fields: bool = False
     part_rows: int | None = None
     part_bytes: int | None = None
+    group_by: tuple[Grouping, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    top: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +177,38 @@ class OrderKey:
 
 
 @dataclass(frozen=True)
+class ReportKey:
+    """A grouping, proven: the field that is read, and the column its keys have in the report."""
+
+    column: Column
+    field: Field
+    part: DatePart | None = None
+
+
+@dataclass(frozen=True)
+class ReportMeasure:
+    """A measure, proven: the field that is read, and the column its numbers have in the report."""
+
+    column: Column
+    fn: MeasureFn
+    field: Field | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The groups that a plan's rows become. Dates are divided as clocks and calendars in the zone do.
+
+    Its plan's `columns` are those of the keys, then those of the measures; its plan's `order` names them, and its
+    `limit` and `row_limit` count groups.
+    """
+
+    keys: tuple[ReportKey, ...]
+    measures: tuple[ReportMeasure, ...]
+    timezone: str
+    top: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A request proven valid, with everything its principal may not see already taken out.
 
@@ -150,6 +229,7 @@ class Plan:
     expansion: Expansion | None = None
     planned_at: datetime | None = None
     asked_by: str = ""
+    report: Report | None = None
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
