@@ -1,13 +1,13 @@
 """A job's way as server-sent events (HTML standard §9.2), until it ends."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,7 +25,7 @@ Render = Callable[[ExportJob], dict[str, Any]]
 
 
 async def send_events(request: Request, caller: Principal, job_id: str, render: Render) -> Response:
-    """The job as it is and every change of it, each as `render` gives it, which must be ready for JSON.
+    """The job as it is and every change of it, each as `render` gives it.
 
     `state` is a new state, `progress` anything else, `deleted` the end of it all. Whoever comes back with a
     Last-Event-ID is told only what is newer, and not to come again (204) when nothing will follow.
@@ -100,10 +100,10 @@ class EventStream(Response):
             return None
         name = "progress" if self._seen is not None and self._seen[1] is shown[1] else "state"
         self._seen = shown
-        return format_sse_event(event=name, id=str(job.revision), data_str=json.dumps(self._render(job)))
+        return format_sse_event(event=name, id=str(job.revision), data_str=to_json(self._render(job)).decode())
 
     def _deleted(self) -> bytes:
-        return format_sse_event(event="deleted", data_str=json.dumps({"id": self._job.id}))
+        return format_sse_event(event="deleted", data_str=to_json({"id": self._job.id}).decode())
 
 
 async def _send_part(send: Send, data: bytes) -> None:
