@@ -7,7 +7,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from offtake import __version__
-from offtake.api import datasets, docs, health, keys
+from offtake.api import datasets, docs, exports, health, keys
 from offtake.api.bodies import WORDS
 from offtake.api.spec import write_spec
 from offtake.web.problems import install_problems
@@ -34,7 +34,7 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     )
     api.state.site = site
     api.openapi = lambda: _spec(api)  # type: ignore[method-assign]
-    routers = (datasets.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES)
+    routers = (datasets.ROUTES, exports.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES)
     install_problems(api, WORDS, [route for router in routers for route in router.routes])
     for router in routers:
         api.include_router(router)
