@@ -273,14 +273,16 @@ def prune_jobs(db: AppDb, ended_before: datetime, limit: int = 500) -> int:
         return connection.execute(JOBS.delete().where(JOBS.c.id.in_(old))).rowcount
 
 
-def stuck_jobs(db: AppDb, silent_since: datetime, waiting_since: datetime) -> tuple[ExportJob, ...]:
+def stuck_jobs(
+    db: AppDb, silent_since: datetime, waiting_since: datetime, *, tenant: str | None = None, limit: int = 100
+) -> tuple[ExportJob, ...]:
     """Running jobs that nobody has heard of and waiting ones that nobody took, the oldest first."""
     silent = sa.and_(JOBS.c.state == JobState.RUNNING, JOBS.c.beat_at < silent_since)
     waiting = sa.and_(JOBS.c.state.in_((JobState.QUEUED, JobState.SCHEDULED)), JOBS.c.due_at < waiting_since)
+    query = sa.select(JOBS).where(sa.or_(silent, waiting)).order_by(JOBS.c.id).limit(limit)
+    query = query if tenant is None else query.where(JOBS.c.tenant == tenant)
     with db.read() as connection:
-        return tuple(
-            _job(row) for row in connection.execute(sa.select(JOBS).where(sa.or_(silent, waiting)).order_by(JOBS.c.id))
-        )
+        return tuple(_job(row) for row in connection.execute(query))
 
 
 def count_jobs(db: AppDb, now: datetime) -> Mapping[str, int]:

@@ -165,6 +165,21 @@ def demo(
         run_demo(home, port, prepare_only)
 
 
+@app.command()
+def jobs(
+    config: Config = DEFAULT_CONFIG,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help="Only those that nobody works on though somebody should.")
+    ] = False,
+    state: Annotated[str | None, typer.Option(metavar="S", help="Only those in that state, such as failed.")] = None,
+) -> None:
+    """List the export jobs of all tenants, the newest first."""
+    with telling_failures():
+        from offtake.cli.jobs import show_jobs
+
+        show_jobs(config, stuck=stuck, state=state)
+
+
 @keys.command("create")
 def create_key(
     tenant: Tenant,
