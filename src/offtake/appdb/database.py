@@ -25,14 +25,14 @@ class AppDb:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads. Raises Unavailable while the database does not answer, as `write` does."""
-        with _told(), self.engine.begin() as connection:
+        with telling_unavailable(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: on SQLite it takes the write lock at once, so it never fails half-way for it."""
         with (
-            _told(),
+            telling_unavailable(),
             self.engine.connect().execution_options(begin="IMMEDIATE") as connection,
             connection.begin(),
         ):
@@ -53,11 +53,11 @@ class AppDb:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def telling_unavailable() -> Iterator[None]:
     """The driver's own words for a lost connection, a server that restarts or a lock that never came free, as ours."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
         raise Unavailable("The app database does not answer.", hint="Try again in a moment.") from error
 
 
@@ -67,19 +67,30 @@ def open_appdb(url: str) -> AppDb:
     Raises InvalidConfig for a URL that is neither SQLite nor PostgreSQL, or where nothing lets us in.
     """
     parsed = _parse(url)
-    try:
+    with refusing_to_start("Is it running, and may this account create tables there?"):
         engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgres(parsed)
         try:
             _migrate(engine)
         except BaseException:
             engine.dispose()
             raise
-    except (sa.exc.DBAPIError, OSError) as error:
-        raise InvalidConfig(
-            "database: the app database does not answer, or does not let us in.",
-            hint="Is it running, and may this account create tables there?",
-        ) from error
     return AppDb(engine)
+
+
+@contextmanager
+def refusing_to_start(hint: str) -> Iterator[None]:
+    """Whatever the driver says against bringing tables up to date, as InvalidConfig."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, OSError) as error:
+        raise InvalidConfig("database: the app database does not answer, or does not let us in.", hint=hint) from error
+
+
+def plain_url(url: str) -> str:
+    """The same URL without the name of a driver, as other libraries read it."""
+    parsed = _parse(url)
+    kind = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
+    return parsed.set(drivername=kind).render_as_string(hide_password=False)
 
 
 def _parse(url: str) -> sa.URL:

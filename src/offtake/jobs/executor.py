@@ -1,7 +1,6 @@
 """Takes turns out of the queue and runs them, and takes over those of workers that died. One a process."""
 
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -10,19 +9,18 @@ from typing import Any
 
 from dbos import DBOS
 
-from offtake.errors import Unavailable
+from offtake.appdb.database import plain_url
 from offtake.jobs.children import Children
-from offtake.jobs.lease import LeaseLost, open_leases
-from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW, system_url
+from offtake.jobs.lease import Lease
+from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
 from offtake.jobs.turns import run_turn
 from offtake.service.runtime import Runtime
 
 POLL_S = 0.05
-SWEEP_S = 0.5
+IDLE_S = 0.25
 TIDY_S = 600.0
 KEPT = timedelta(hours=1)  # how long the queue remembers turns that are over
 LEAVE_S = 8.0  # what ending children and putting their jobs back may take
-TEMPORARY_FAILURE = 75  # sysexits.h: start me again
 
 
 class Executor:
@@ -41,7 +39,7 @@ class Executor:
         self._tell_bug = tell_bug
         self._url = database_url
         self._name = str(uuid.uuid4())
-        self._leases = open_leases(database_url)
+        self._lease = Lease(database_url, self._name, self._at_work, _recover, log, tell_bug)
         self._children = Children(
             command, runtime.job_limits.concurrency + 1, lambda why: log.error("child", reason=why)
         )
@@ -49,32 +47,32 @@ class Executor:
         self._over = threading.Event()
         self._turns = 0
         self._turn_ended = threading.Condition()
-        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to take turns. The queue must have been prepared."""
         self._children.start()
-        self._leases.hold(self._name)
+        self._lease.hold()
         _log_through(self._log)
         DBOS(
             config={
                 "name": APPLICATION,
-                "system_database_url": system_url(self._url),
+                "system_database_url": plain_url(self._url),
                 "sys_db_pool_size": 8,
                 "executor_id": self._name,
                 "application_version": VERSION,
                 "run_migrations": False,
                 "enable_otlp": False,
                 "log_level": "WARNING",
+                # Nobody waits for its notifications; its threads look this often whether they are to end.
+                "notification_listener_polling_interval_sec": IDLE_S,
+                "notification_coalesce_sec": IDLE_S,
             }
         )
         DBOS.workflow(name=WORKFLOW)(lambda job_id, number: self._run(job_id, number))
         DBOS.launch()
         self._register()
-        for work in (self._keep_lease, self._take_over, self._tidy):
-            thread = threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._lease.watch()
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
 
     def _register(self) -> None:
         limits = self._runtime.job_limits
@@ -115,9 +113,7 @@ class Executor:
         self._over.set()
         self._children.close()
         ending.join(LEAVE_S)
-        for thread in self._threads:
-            thread.join(SWEEP_S)
-        self._leases.close()
+        self._lease.close()
         return is_idle and not ending.is_alive()
 
     def _end_queue(self, grace_s: float) -> threading.Thread:
@@ -137,32 +133,7 @@ class Executor:
         with self._turn_ended:
             return self._turn_ended.wait_for(lambda: not self._turns, seconds)
 
-    def _keep_lease(self) -> None:
-        while not self._over.wait(SWEEP_S):
-            try:
-                self._leases.keep()
-            except Unavailable:
-                continue
-            except LeaseLost:
-                # Others run our turns by now. Children die with us, and the row lets none of us commit twice.
-                self._log.error("lease lost")
-                os._exit(TEMPORARY_FAILURE)
-
-    def _take_over(self) -> None:
-        """Time and again, put the turns of dead workers back into the queue."""
-        while not self._over.wait(SWEEP_S):
-            try:
-                for name in self._names_at_work() - {self._name}:
-                    if self._leases.is_dead(name):
-                        found = DBOS._recover_pending_workflows([name])
-                        self._log.warning("took over", turns=len(found))
-            except Unavailable:
-                continue
-            except Exception as error:
-                if not self._over.is_set():
-                    self._tell_bug(error)
-
-    def _names_at_work(self) -> set[str]:
+    def _at_work(self) -> set[str]:
         running = DBOS.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
         return {str(turn.executor_id) for turn in running}
 
@@ -182,6 +153,11 @@ class Executor:
             except Exception as error:
                 if not self._over.is_set():
                     self._tell_bug(error)
+
+
+def _recover(name: str) -> int:
+    """Put the turns that worker had back into the queue, as they were; how many."""
+    return len(DBOS._recover_pending_workflows([name]))
 
 
 class _Through(logging.Handler):

@@ -4,10 +4,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
-from offtake.errors import InvalidConfig, Unavailable
-from offtake.jobs.lease import only_one
+from offtake.appdb.database import plain_url, refusing_to_start, telling_unavailable
+from offtake.appdb.locks import only_one
 from offtake.model.ports import Queue, Turn
 
 if TYPE_CHECKING:
@@ -26,21 +24,11 @@ def prepare_queue(database_url: str) -> None:
     from dbos import DBOS
 
     _silence()
-    try:
-        with only_one(database_url):
-            DBOS.migrate(system_url(database_url))
-    except sa.exc.DBAPIError as error:
-        raise InvalidConfig(
-            "database: the tables of the job queue cannot be made.",
-            hint="May this account create a schema there? It is called dbos.",
-        ) from error
-
-
-def system_url(database_url: str) -> str:
-    """The app database's URL as DBOS reads it."""
-    url = sa.make_url(database_url)
-    kind = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql"
-    return url.set(drivername=kind).render_as_string(hide_password=False)
+    with (
+        refusing_to_start("May this account create a schema there? The queue's is called dbos."),
+        only_one(database_url),
+    ):
+        DBOS.migrate(plain_url(database_url))
 
 
 def open_queue(database_url: str) -> Queue:
@@ -52,7 +40,7 @@ class _TurnQueue:
     """Enqueues by inserting a row with the caller's connection; its own is used for `ping` alone."""
 
     def __init__(self, database_url: str) -> None:
-        self._url = system_url(database_url)
+        self._url = plain_url(database_url)
         self._lock = threading.Lock()
         self._made: DBOSClient | None = None
 
@@ -78,10 +66,8 @@ class _TurnQueue:
 
     def ping(self) -> None:
         """Raise Unavailable unless the queue's database answers."""
-        try:
+        with telling_unavailable():
             self._client().check_connection()
-        except sa.exc.SQLAlchemyError as error:
-            raise Unavailable("The job queue does not answer.", hint="Try again in a moment.") from error
 
     def _client(self) -> "DBOSClient":
         # Imported late: 0.4 s and 25 MB, which a child needs only when its job failed.
