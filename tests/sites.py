@@ -47,7 +47,9 @@ Batches = Callable[[Stop], Generator[pa.RecordBatch, None, None]]
 
 def batch(first: int, rows: int, text: str = "x" * 100) -> pa.RecordBatch:
     """Rows of `numbers`, counted on from `first`."""
-    return pa.record_batch({"n": pa.array(range(first, first + rows), pa.int64()), "text": pa.array([text] * rows)})
+    return pa.record_batch(
+        {"n": pa.array(range(first, first + rows), pa.int64()), "text": pa.array([text] * rows, pa.string())}
+    )
 
 
 @dataclass

@@ -94,7 +94,7 @@ def run_attempt(runtime: Runtime, job: ExportJob, stop: Stop) -> bool:
     """Write the file and commit it; False if the attempt was stopped because it no longer counts.
 
     Whatever went wrong is settled: the job is put back into the queue or has failed, and nothing of the attempt is
-    left in the store. Raises only Unavailable, while the app database does not answer.
+    left in the store. Waits for the app database as long as that takes. Raises only BrokenAttempt.
     """
     meter = Meter()
     try:
