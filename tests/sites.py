@@ -206,7 +206,10 @@ def serve(runtime: Runtime) -> Iterator[Site]:
     """The runtime's HTTP service on a free port for as long as the block runs."""
     log = io.StringIO()
     with serve_app(create_app(runtime, open_log(log))) as port:
-        yield Site(f"http://127.0.0.1:{port}", port, log)
+        try:
+            yield Site(f"http://127.0.0.1:{port}", port, log)
+        finally:
+            runtime.ending.set()
 
 
 @contextmanager
