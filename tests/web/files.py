@@ -81,4 +81,7 @@ def serve_route(runtime: Runtime, path: str, route: Callable[..., object]) -> It
     install_problems(app, (), ())
     app.add_api_route(path, route, response_class=Response, response_model=None)
     with serve_app(guard(app, web)) as port:
-        yield Site(f"http://127.0.0.1:{port}", port, log), web
+        try:
+            yield Site(f"http://127.0.0.1:{port}", port, log), web
+        finally:
+            runtime.ending.set()
