@@ -5,16 +5,39 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from api.desk import run_turns
 from offtake.errors import ERRORS
+from offtake.service.runtime import Runtime
 from sites import FakeSource, bearer, few, make_key, make_runtime, serve
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHELL = re.findall(r"^```sh\n(.*?)^```", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def working(runtime: Runtime) -> Iterator[None]:
+    """Somebody runs the jobs."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            run_turns(runtime)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
 
 
 @pytest.mark.parametrize("script", SHELL)
@@ -22,12 +45,12 @@ def test_every_example_of_the_api_page_runs(tmp_path: Path, script: str) -> None
     if shutil.which("curl") is None:
         pytest.skip("No curl on this machine, and the examples are written for it.")
     runtime = make_runtime(tmp_path, {"fake": FakeSource(few)})
-    with serve(runtime) as site:
+    with serve(runtime) as site, working(runtime):
         environ = {**os.environ, "URL": site.url, "KEY": make_key(runtime)}
         done = subprocess.run(["sh", "-ec", script], env=environ, cwd=tmp_path, capture_output=True, text=True)
     logged = [json.loads(line) for line in site.log.getvalue().splitlines()]
     assert done.returncode == 0, done.stderr
-    assert {line["status"] for line in logged} == {200}
+    assert {line["status"] for line in logged} <= {200, 201, 202}
 
 
 def test_the_problem_on_the_errors_page_is_a_real_one(tmp_path: Path) -> None:
