@@ -6,18 +6,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from offtake.appdb import jobs as table
 from offtake.engine.manifest import manifest_bytes
 from offtake.errors import AttemptFailed, Cancelled, OfftakeError, StoreFailed, StoreFull, Unavailable
 from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress
-from offtake.model.ports import Chunks, Stop, Turn
+from offtake.model.ports import Stop, Turn
 from offtake.service.access import present_principal
 from offtake.service.datasets import plan_request
 from offtake.service.downloads import deadline, open_file
+from offtake.service.meter import Meter
 from offtake.service.retention import expires_at
 from offtake.service.runtime import Runtime
+from offtake.service.spans import traced
 
 BEAT_S = 1.0
 COUNT_AFTER_S, COUNT_FOR_S = 1.0, 10.0  # only what takes longer than a moment is worth counting
@@ -58,38 +60,6 @@ def hand_on(runtime: Runtime, job: ExportJob) -> None:
     table.hand_on_job(runtime.appdb, job, lambda connection: runtime.queue.enqueue(connection, turn))
 
 
-@dataclass
-class Meter:
-    """What the attempt has come to, written by the thread that works and read by the one that tells."""
-
-    rows: int = 0
-    size: int = 0
-    total: int | None = None
-    stages: dict[str, float] = field(default_factory=dict)
-
-    def count_rows(self, rows: int) -> None:
-        """A batch of so many rows passed."""
-        self.rows += rows
-
-    def watch(self, chunks: Chunks) -> Chunks:
-        """The same chunks, counted; the time they take is `read` up to the first and `encode` from then on."""
-        stage = "read"
-        with closing(chunks):
-            while True:
-                began = time.perf_counter()
-                chunk = next(chunks, None)
-                self.add(stage, time.perf_counter() - began)
-                if chunk is None:
-                    return
-                stage = "encode"
-                self.size += len(chunk)
-                yield chunk
-
-    def add(self, stage: str, seconds: float) -> None:
-        """So many seconds more in that stage."""
-        self.stages[stage] = self.stages.get(stage, 0.0) + seconds
-
-
 def run_attempt(runtime: Runtime, job: ExportJob, stop: Stop) -> bool:
     """Write the file and commit it; False if the attempt was stopped because it no longer counts.
 
@@ -98,7 +68,11 @@ def run_attempt(runtime: Runtime, job: ExportJob, stop: Stop) -> bool:
     """
     meter = Meter()
     try:
-        with deadline(runtime.job_limits.duration_s, stop, "export"), _telling(runtime, job, meter, stop):
+        with (
+            traced("job", meter, job=job.id, dataset=job.request.dataset, format=job.request.format),
+            deadline(runtime.job_limits.duration_s, stop, "export"),
+            _telling(runtime, job, meter, stop),
+        ):
             return _write(runtime, job, meter, stop)
     except Cancelled:
         return False
