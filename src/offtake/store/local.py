@@ -109,7 +109,7 @@ class Folder:
     def ping(self) -> None:
         """Raise StoreFailed unless files can be read and written in the folder."""
         with _told():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(self._root / UNFINISHED)
             if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, "not ours")
 
@@ -125,7 +125,7 @@ class Folder:
         """A new file to write to, gone afterwards unless it was given a name."""
         with _told():
             folder = self._root / UNFINISHED
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make(folder)
             file = FileIO(folder / uuid.uuid4().hex, "x", opener=_private)
         try:
             with file:
@@ -141,7 +141,7 @@ class Folder:
             os.fsync(aside.fileno())
             while True:
                 try:
-                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self._make(path.parent)
                     place(aside.name, path)
                     break
                 except FileExistsError as error:
@@ -154,6 +154,15 @@ class Folder:
                 _sync(folder)
                 if folder == self._root:
                     return
+
+    def _make(self, folder: Path) -> None:
+        """Make what is missing of the folder, for its owner alone."""
+        self._root.parent.mkdir(parents=True, exist_ok=True)
+        made = self._root
+        for part in ("", *folder.relative_to(self._root).parts):
+            made /= part
+            with suppress(FileExistsError):
+                made.mkdir(mode=0o700)
 
     def _drop_empty(self, folder: Path) -> None:
         with suppress(OSError):  # not empty, or gone already
