@@ -1,4 +1,4 @@
-"""Run everything: `python -m bench [databases] [writers] [memory]`, all three by default. QUICK=1 for 100,000 rows."""
+"""Run everything: `python -m bench [databases] [writers] [memory] [jobs]`; QUICK=1 for small tables."""
 
 import os
 import shutil
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import databases, writers
+from bench import databases, jobs, writers
 from bench.measure import Ratio, save
 
 SUITES = {
     "databases": databases.compare_databases,
     "writers": writers.compare_writers,
     "memory": databases.compare_memory,
+    "jobs": jobs.compare_jobs,
 }
 
 
