@@ -98,11 +98,13 @@ def _queue(runtime: Runtime) -> ListedQueue:
 
 
 @contextmanager
-def open_desk(home: Path, change: Callable[[Runtime], Runtime] = lambda runtime: runtime) -> Iterator[Desk]:
+def open_desk(
+    home: Path, change: Callable[[Runtime], Runtime] = lambda runtime: runtime, *, database: str = ""
+) -> Iterator[Desk]:
     """A desk with a key that may read reports; `change` has the last word on its runtime."""
     clock = Clock()
     sources = {"fake": FakeSource(few), "dead": FakeSource(failing_after(0))}
-    runtime = change(make_runtime(home, sources, NUMBERS, MASKED, BROKEN, PAYROLL, now=clock))
+    runtime = change(make_runtime(home, sources, NUMBERS, MASKED, BROKEN, PAYROLL, now=clock, database=database))
     with serve(runtime) as site, httpx2.Client(timeout=30) as client:
         yield Desk(runtime, site, clock, client, {}).holding("reports:read")
 

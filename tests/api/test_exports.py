@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -238,12 +239,18 @@ def test_a_start_in_the_past_means_at_once(desk: Desk) -> None:
     assert (made["state"], made["start_at"]) == ("queued", "2026-05-17T12:30:00Z")
 
 
-def test_text_that_no_database_takes_does_no_harm(desk: Desk) -> None:
-    for text in ("\\ud800", "\\u0000"):
-        body = f'{{"dataset": "numbers", "filter": {{"field": "text", "op": "eq", "value": "{text}"}}}}'
-        answer = desk.ask("POST", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code in (202, 422), answer.text
-    assert desk.ask("GET", params={"dataset": "\0"}).json()["data"] == []
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_text_that_no_database_takes_does_no_harm(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    database = request.getfixturevalue("postgres_url") if kind == "postgresql" else ""
+    with open_desk(tmp_path, database=database) as desk:
+        for text in ("\\ud800", "\\u0000"):
+            body = f'{{"dataset": "numbers", "filter": {{"field": "text", "op": "eq", "value": "{text}"}}}}'
+            answer = desk.ask("POST", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code in (202, 422), answer.text
+        for path in ("%00" * 36, "é" * 36, "x" * 5000):
+            assert told(desk.ask("GET", f"/{path}")) == (404, "NOT_FOUND")
+        assert desk.ask("GET", params={"dataset": "\0"}).json()["data"] == []
+        assert told(desk.ask("GET", params={"cursor": "\0"})) == (422, "INVALID_CURSOR")
 
 
 def test_its_events_show_an_export_as_it_is_shown_itself(desk: Desk) -> None:

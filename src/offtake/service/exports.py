@@ -164,7 +164,7 @@ def list_exports(
 ) -> tuple[ExportJob, ...]:
     """The tenant's jobs, the newest first, from the one after `before` on."""
     require(principal, Scope.REPORTS_READ)
-    if before is not None and not is_job_id(before):
+    if (before is not None and not is_job_id(before)) or "\0" in (dataset or ""):  # PostgreSQL refuses NUL in text
         return ()
     return table.list_jobs(
         runtime.appdb,
