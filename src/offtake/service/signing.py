@@ -11,7 +11,7 @@ from offtake.errors import InvalidConfig, InvalidCursor
 from offtake.model.access import Secret
 from offtake.service.runtime import Runtime
 
-LONGEST_CURSOR = 500
+LONGEST_CURSOR = 1000
 
 
 @dataclass(frozen=True)
