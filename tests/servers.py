@@ -90,36 +90,59 @@ class Postgres:
                 connection.execute(statement.encode())
 
 
+class Postmaster:
+    """A PostgreSQL that can be restarted; its data lies in a temporary folder. Works as root too."""
+
+    def __init__(self, home: Path, *settings: str) -> None:
+        self._server = get_server(home / "data", cleanup_mode=None, start=False)
+        self._server.ensure_pgdata_inited()
+        self._log = home / "log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        if self._server.system_user:
+            shutil.chown(home, self._server.system_user)
+        binary = str(self._server.bin_path / "postgres")
+        self._command = [binary, "-D", str(self._server.pgdata), "-k", str(home)]
+        for setting in (*settings, "listen_addresses=127.0.0.1", f"port={self.port}"):
+            self._command += ["-c", setting]
+
+    def start(self) -> Postgres:
+        """Start it and wait until it answers. It dies with the thread that starts it."""
+        with self._log.open("ab") as output:
+            self._child = subprocess.Popen(
+                self._command,
+                stdout=output,
+                stderr=output,
+                user=self._server.system_user,
+                preexec_fn=_die_with_parent,
+            )
+        postgres = Postgres(self.port, self._child.pid, self._server.bin_path)
+        _wait(lambda: postgres.execute("SELECT 1"), self._child, self._log)
+        return postgres
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT is `pg_ctl stop -m fast`, SIGQUIT is `-m immediate`: it recovers then as from a crash."""
+        if self._child is not None:
+            _end(self._child, how)
+
+
+@contextmanager
+def run_postmaster(*settings: str) -> Iterator[Postmaster]:
+    """A PostgreSQL of its own with those settings, and else with its defaults, which survive a crash; not started."""
+    home = Path(tempfile.mkdtemp(prefix="offtake-pg-"))
+    postmaster = Postmaster(home, *settings)
+    try:
+        yield postmaster
+    finally:
+        postmaster.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
 @contextmanager
 def run_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of its own for as long as the block runs; works as root too."""
-    home = Path(tempfile.mkdtemp(prefix="offtake-pg-"))
-    server = get_server(home / "data", cleanup_mode=None, start=False)
-    server.ensure_pgdata_inited()
-    port, log = free_port(), home / "log"
-    if server.system_user:
-        shutil.chown(home, server.system_user)
-    settings = (
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-        "listen_addresses=127.0.0.1",
-        f"port={port}",
-    )
-    arguments = [str(server.bin_path / "postgres"), "-D", str(server.pgdata), "-k", str(home)]
-    for setting in settings:
-        arguments += ["-c", setting]
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            arguments, stdout=output, stderr=output, user=server.system_user, preexec_fn=_die_with_parent
-        )
-    try:
-        postgres = Postgres(port, child.pid, server.bin_path)
-        _wait(lambda: postgres.execute("SELECT 1"), child, log)
-        yield postgres
-    finally:
-        _end(child, signal.SIGINT)
-        shutil.rmtree(home, ignore_errors=True)
+    """A fast and forgetful PostgreSQL of its own for as long as the block runs."""
+    with run_postmaster("fsync=off", "synchronous_commit=off", "full_page_writes=off") as postmaster:
+        yield postmaster.start()
 
 
 @dataclass(frozen=True)
