@@ -11,6 +11,7 @@ from offtake.appdb.database import open_appdb
 from offtake.encode import FORMATS
 from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
+from offtake.service.spans import start_tracing
 from offtake.settings import Settings
 from offtake.source import open_source
 
@@ -44,6 +45,7 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
 
 def build_child_runtime(settings: Settings) -> Runtime:
     """The same for a process that runs jobs below one that has brought everything up to date."""
+    start_tracing()
     return _with_jobs(build_runtime(settings), settings, is_prepared=True)
 
 
@@ -77,5 +79,6 @@ def create_app(runtime: Runtime, log: Any = None) -> "ASGIApp":
     from offtake.web.logs import open_log
     from offtake.web.site import Site
 
+    start_tracing()
     site = Site(runtime, open_log(sys.stderr) if log is None else log)
     return guard(build_api(site, partial(close_runtime, runtime)), site)

@@ -12,6 +12,7 @@ from offtake.cli import collect_garbage_from_now
 from offtake.errors import OfftakeError
 from offtake.jobs.child import die_with, serve_child
 from offtake.model.ports import Stop
+from offtake.service.spans import end_tracing
 from offtake.web.logs import open_log, where
 
 FAILED, ENDED = 1, 128 + signal.SIGTERM
@@ -49,7 +50,10 @@ def _serve(config: Path, answers: int, leave: Stop) -> None:
 
     runtime = build_child_runtime(load_settings(config))
     collect_garbage_from_now()
-    serve_child(runtime, _lines(leave), lambda line: _write(answers, line), leave, _tell)
+    try:
+        serve_child(runtime, _lines(leave), lambda line: _write(answers, line), leave, _tell)
+    finally:
+        end_tracing()
 
 
 def _lines(leave: Stop) -> Iterator[str]:
