@@ -51,7 +51,8 @@ def _row(job: ExportJob, now: datetime) -> tuple[str, ...]:
 
 def _written(seconds: float) -> str:
     """The two largest units of a duration: 3d 4h, 5m 20s."""
-    left, parts = max(0, int(seconds)), []
+    left = max(0, int(seconds))
+    parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count or parts or unit == "s":
