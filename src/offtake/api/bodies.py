@@ -81,6 +81,12 @@ class ExportBody(Body):
     include_all_custom_fields: bool = Field(False, description="Append every custom field unless one is listed.")
     options: dict[str, Any] = Field({}, description="Options of the format.")
     compression: Text = Field("none", description="`none`, `gzip` or `zstd`.")
+    part_rows: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
+        None, description="Make a zip of numbered files of at most so many rows."
+    )
+    part_bytes: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
+        None, description="Make a zip of numbered files, each ended by the rows that take it past so many bytes."
+    )
 
     def to_request(self, dataset: str) -> ExportRequest:
         """The wish for that dataset. Raises InvalidRequest, InvalidFilter."""
@@ -103,6 +109,8 @@ class ExportBody(Body):
             filename=self.filename,
             options=self.options,
             compression=self.compression,
+            part_rows=self.part_rows,
+            part_bytes=self.part_bytes,
             expand=self.expand,
             schema=self.schema_,
             include_all_custom_fields=self.include_all_custom_fields,
