@@ -20,6 +20,7 @@ from isal import isal_zlib
 
 BLOCK = 1 << 20  # bytes packed at a time
 WINDOW = 1 << 15  # how far back deflate looks (RFC 1951 §2)
+STORED = 0xFFFF  # the longest block that deflate leaves as it is
 LIMIT = 0xFFFFFFFF  # offsets and sizes from here on need ZIP64
 END_OF_ENTRY = b"\x03\x00"  # an empty last block (RFC 1951 §3.2.6): every block before it ends in a sync flush
 
@@ -49,6 +50,21 @@ def pack_small(pieces: Sequence[Buffer], window: bytes) -> Packed:
     return Packed(isal_zlib.crc32(block), len(block), packer.compress(block) + packer.flush(zlib.Z_SYNC_FLUSH))
 
 
+def pack_stored(pieces: Sequence[Buffer], _window: bytes) -> Packed:
+    """Leave the bytes as they are, in deflate's own way (RFC 1951 §3.2.4): for what is packed already.
+
+    Unlike ZIP's method 0 it says where the entry ends, so that readers who cannot seek find the next one.
+    """
+    block = b"".join(pieces)
+    starts = range(0, len(block), STORED)
+    data = b"".join(_stored(block[start : start + STORED]) for start in starts)
+    return Packed(isal_zlib.crc32(block), len(block), data)
+
+
+def _stored(some: bytes) -> bytes:
+    return struct.pack("<BHH", 0, len(some), len(some) ^ 0xFFFF) + some
+
+
 @dataclass(frozen=True)
 class Packing:
     """How to pack, and in how many threads. `pack` is given a block in pieces and what stood before it."""
@@ -60,6 +76,7 @@ class Packing:
 PACKINGS = {
     "fast": Packing(pack_fast, 1),  # as fast as one thread makes rows
     "small": Packing(pack_small, min(4, cpu_count() or 1)),
+    "stored": Packing(pack_stored, 1),
 }
 
 

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from offtake.engine.ahead import read_ahead
 from offtake.engine.transform import expand, first_rows
 from offtake.errors import StoreFull
 from offtake.model.export import Plan
+from offtake.model.job import Part
 from offtake.model.ports import About, Chunks, Format, RowStream, Source, Stop
 from offtake.query.shown import filter_text
 
@@ -30,6 +31,7 @@ class Account:
     bytes: int = 0
     stream: RowStream | None = None
     digest: Any = field(default_factory=hashlib.sha256)
+    parts: list[Part] = field(default_factory=list)
 
     def count_rows(self, rows: int) -> None:
         """A batch of so many rows passed."""
@@ -54,15 +56,36 @@ def export_chunks(
     `account`, if given, is filled as the export goes, for a manifest; `at_most` ends the file after so many rows.
     Raises what `Source.read` raises, before the first chunk whenever the failure comes before the first batch.
     """
-    stop = stop or Stop()
+    with (
+        open_rows(source, plan, stop or Stop(), on_rows=on_rows, account=account, at_most=at_most) as rows,
+        closing(format.encode(rows, options or format.options())) as encoded,
+    ):
+        chunks = compress(encoded, compression, getattr(options, "deflate", "fast"))
+        yield from chunks if account is None else count_chunks(chunks, account)
+
+
+@contextmanager
+def open_rows(
+    source: Source,
+    plan: Plan,
+    stop: Stop,
+    *,
+    on_rows: Callable[[int], None] | None = None,
+    account: Account | None = None,
+    at_most: int | None = None,
+) -> Iterator[RowStream]:
+    """The rows as they are to be encoded, read ahead, the first batch already there; leaving the block ends the read.
+
+    Raises what `Source.read` raises, and what it takes to get the first batch.
+    """
     stream = source.read(plan, stop)
     with closing(replace(stream, batches=read_ahead(stream.batches, stop), about=_about(plan))) as ahead:
         rows = expand(ahead, plan.expansion) if plan.expansion else ahead
         rows = rows if at_most is None else first_rows(rows, at_most)
         rows = replace(rows, batches=_prime(rows, _counters(on_rows, account)))
-        with closing(format.encode(rows, options or format.options())) as encoded:
-            chunks = compress(encoded, compression, getattr(options, "deflate", "fast"))
-            yield from chunks if account is None else _keep(chunks, rows, account)
+        if account is not None:
+            account.stream = rows
+        yield rows
 
 
 def _about(plan: Plan) -> About:
@@ -74,9 +97,8 @@ def _counters(on_rows: Callable[[int], None] | None, account: Account | None) ->
     return tuple(count for count in (on_rows, account and account.count_rows) if count)
 
 
-def _keep(chunks: Chunks, rows: RowStream, account: Account) -> Chunks:
+def count_chunks(chunks: Chunks, account: Account) -> Chunks:
     """The same chunks, counted and hashed as they pass."""
-    account.stream = rows
     for chunk in chunks:
         account.bytes += len(chunk)
         account.digest.update(chunk)

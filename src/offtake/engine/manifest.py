@@ -10,6 +10,7 @@ from typing import Any
 from offtake import __version__
 from offtake.encode.headers import header_of
 from offtake.engine.export import Account
+from offtake.engine.parts import ZIP
 from offtake.errors import Conflict, NotFound
 from offtake.model.export import OrderKey, Plan
 from offtake.model.job import Manifest, ManifestColumn
@@ -31,7 +32,7 @@ def manifest_of(
         file=file,
         dataset=plan.dataset.name,
         format=format.name,
-        media_type=format.media_type,
+        media_type=ZIP if account.parts else format.media_type,
         compression=compression,
         rows=account.rows,
         bytes=account.bytes,
@@ -49,6 +50,7 @@ def manifest_of(
         cut=stream.notes["cut"],
         snapshot_at=stream.snapshot_at,
         version=__version__,
+        parts=tuple(account.parts),
     )
 
 

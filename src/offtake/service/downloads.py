@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 import unicodedata
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from offtake.encode import parse_options
 from offtake.engine.export import Account, export_chunks
 from offtake.engine.manifest import manifest_of
+from offtake.engine.parts import ZIP, Cut, export_parts
 from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeout
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
@@ -21,7 +23,9 @@ from offtake.model.ports import Chunks, Format, Stop
 from offtake.query.nearest import did_you_mean
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request, read_slot
+from offtake.service.meter import Meter
 from offtake.service.runtime import Runtime
+from offtake.service.spans import traced_chunks
 
 COMPRESSIONS = {"none": ("", ""), "gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
 PLACEHOLDERS = ("dataset", "date", "datetime", "format")  # what a file name may hold in braces
@@ -56,8 +60,10 @@ def open_download(
     source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.
     """
     stop = stop or Stop()
+    meter, began = Meter(), time.perf_counter()
 
     def count(rows: int) -> None:
+        meter.count_rows(rows)
         runtime.counters.count_rows(principal, rows)
         if on_rows is not None:
             on_rows(rows)
@@ -65,7 +71,9 @@ def open_download(
     if principal.id == LOCAL:
         return open_file(runtime, principal, request, stop=stop, on_rows=on_rows, with_manifest=with_manifest)
     file = open_file(runtime, principal, request, stop=stop, on_rows=count, with_manifest=with_manifest)
-    return replace(file, chunks=_limited(runtime, principal, stop, file.chunks))
+    meter.add("plan", time.perf_counter() - began)
+    chunks = traced_chunks("download", meter, file.chunks, dataset=request.dataset, format=request.format)
+    return replace(file, chunks=_limited(runtime, principal, stop, chunks))
 
 
 def open_file(
@@ -79,12 +87,18 @@ def open_file(
 ) -> Download:
     """The same without the limits of a download, for jobs, which have their own, and for the command line."""
     format = find_format(runtime, request.format)
-    suffix, media_type = _find_compression(request.compression)
+    ending, media_type = _find_compression(request.compression)
+    cut = _find_cut(request)
     source, plan = plan_request(runtime, principal, request)
     options = parse_options(format, request.options)
-    filename = _filename(runtime, request, plan, format.extension) + suffix
+    name, extension = _name_file(runtime, request, plan, format.extension)
+    filename = f"{name}.{extension}{ending}"
     account = Account() if with_manifest else None
-    chunks = export_chunks(
+    export: Callable[..., Chunks] = export_chunks
+    if cut is not None:
+        filename, media_type = f"{name}.zip", ZIP
+        export = partial(export_parts, cut=cut, name_part=lambda number: f"{name}-part{number}.{extension}{ending}")
+    chunks = export(
         source,
         plan,
         format,
@@ -98,10 +112,17 @@ def open_file(
     return Download(filename, media_type or _media_type(format, options), chunks, manifest)
 
 
+def _find_cut(request: ExportRequest) -> Cut | None:
+    """Where the parts end; None if there are none. Raises InvalidRequest."""
+    whole = request.part_rows is None and request.part_bytes is None
+    return None if whole else Cut(request.part_rows, request.part_bytes)
+
+
 def check_file(runtime: Runtime, request: ExportRequest) -> None:
     """Raise what `open_file` would about all but the rows, without asking the source for anything."""
     format = find_format(runtime, request.format)
     _find_compression(request.compression)
+    _find_cut(request)
     parse_options(format, request.options)
     fill_filename(request.filename or "", dict.fromkeys(PLACEHOLDERS, ""))
 
@@ -167,14 +188,21 @@ def deadline(seconds: int, stop: Stop, what: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _filename(runtime: Runtime, request: ExportRequest, plan: Plan, extension: str) -> str:
-    """What the request calls the file, or the dataset and today's date; times are those where the reader is."""
+def _name_file(runtime: Runtime, request: ExportRequest, plan: Plan, extension: str) -> tuple[str, str]:
+    """What the request calls the file, or the dataset and today's date, and its extension as the request writes it.
+
+    Times are those where the reader is.
+    """
     now = runtime.now().astimezone(zoneinfo.ZoneInfo(plan.reader.timezone or "UTC"))
     values = (request.dataset, f"{now:%Y-%m-%d}", f"{now:%Y-%m-%dT%H-%M-%S}", request.format)
     known = dict(zip(PLACEHOLDERS, values, strict=True))
     wanted = clean_filename(fill_filename(request.filename or "", known))
     wanted = wanted or clean_filename(fill_filename("{dataset}_{date}", known))
-    return wanted if wanted.lower().endswith(f".{extension}") else f"{wanted}.{extension}"
+    stem, _, ending = wanted.rpartition(".")
+    if stem and ending.lower() == extension:
+        return stem, ending
+    is_zip = stem and ending.lower() == "zip" and _find_cut(request) is not None
+    return stem if is_zip else wanted, extension
 
 
 def fill_filename(template: str, known: Mapping[str, str]) -> str:
