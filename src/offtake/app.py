@@ -45,7 +45,9 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
 
 def build_child_runtime(settings: Settings) -> Runtime:
     """The same for a process that runs jobs below one that has brought everything up to date."""
-    start_tracing()
+    from offtake.web.logs import open_log
+
+    start_tracing(open_log(sys.stderr))
     return _with_jobs(build_runtime(settings), settings, is_prepared=True)
 
 
@@ -79,6 +81,7 @@ def create_app(runtime: Runtime, log: Any = None) -> "ASGIApp":
     from offtake.web.logs import open_log
     from offtake.web.site import Site
 
-    start_tracing()
-    site = Site(runtime, open_log(sys.stderr) if log is None else log)
+    log = open_log(sys.stderr) if log is None else log
+    start_tracing(log)
+    site = Site(runtime, log)
     return guard(build_api(site, partial(close_runtime, runtime)), site)

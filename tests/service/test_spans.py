@@ -118,7 +118,7 @@ def test_an_export_that_fails_says_why_by_its_code(
 
 def test_a_process_set_up_from_outside_stays_as_it_is(spans: InMemorySpanExporter) -> None:
     before = trace.get_tracer_provider()
-    start_tracing()
+    start_tracing(None)
     end_tracing()
     assert trace.get_tracer_provider() is before
 
@@ -134,6 +134,6 @@ with traced("job", Meter()):
     pass
 end_tracing()
 assert {name for name in sys.modules if name.startswith("opentelemetry")} == {"opentelemetry.exporter"}
-start_tracing()
+start_tracing(None)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -1,22 +1,25 @@
 """Spans for OpenTelemetry: one for each export, its stages below it. Without the extra `telemetry` there are none."""
 
+import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from offtake.errors import Cancelled, OfftakeError
 from offtake.model.ports import Chunks
 from offtake.service.meter import Meter
 
 STAGES = ("plan", "read", "encode", "deliver")
-FLUSH_MS = 2_000
+FLUSH_S = 2.0
 
 
-def start_tracing() -> None:
+def start_tracing(log: Any) -> None:
     """Send spans to where the standard OTEL_* variables say, if `offtake[telemetry]` is installed; else do nothing.
 
-    A process that was set up for tracing from outside stays as it is.
+    What goes wrong with it goes to the log. A process that was set up for tracing from outside stays as it is.
     """
     try:
         from opentelemetry import trace
@@ -28,6 +31,9 @@ def start_tracing() -> None:
         return
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return
+    logger = logging.getLogger("opentelemetry")
+    logger.addHandler(_Through(log))
+    logger.propagate = False
     ours = Resource.create({"service.name": "offtake"})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -39,7 +45,22 @@ def end_tracing() -> None:
     trace = sys.modules.get("opentelemetry.trace")
     flush = None if trace is None else getattr(trace.get_tracer_provider(), "force_flush", None)
     if flush is not None:
-        flush(FLUSH_MS)
+        # Without a collector its own retries outlast any limit it is given.
+        flushing = threading.Thread(target=flush, name="flush", daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_S)
+
+
+class _Through(logging.Handler):
+    """Passes warnings on as our own lines: where they arose, without their words."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line for each."""
+        self._log.warning("tracing", at=f"{record.module}:{record.lineno}", level=record.levelname.lower())
 
 
 @contextmanager
