@@ -52,7 +52,7 @@ def store_file(runtime: Runtime, chunks: Iterable[bytes], filename: str = "Gr√∂√
             digest.update(chunk)
             yield chunk
 
-    size = runtime.store.write("job/attempt", hashed())
+    size = runtime.store.write("job/attempt", hashed(), filename=filename, media_type=TYPE)
     return Artifact("job/attempt", filename, TYPE, size, digest.hexdigest())
 
 

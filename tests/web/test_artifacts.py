@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from offtake.errors import StoreFailed
 from offtake.model.ports import Chunks, Store
 from offtake.service.runtime import Runtime
+from offtake.store import open_store
+from servers import Seaweed
 from sites import wait_until
 from web.files import TYPE, Served, serve_file
 
@@ -344,6 +346,24 @@ def test_a_store_without_links_is_read_through_us(tmp_path: Path) -> None:
         assert fetch(served).content == DATA
 
 
+@pytest.mark.parametrize("is_redirected", [True, False])
+def test_a_real_bucket_gives_the_same_bytes_and_name(tmp_path: Path, seaweed: Seaweed, is_redirected: bool) -> None:
+    def in_bucket(runtime: Runtime) -> Runtime:
+        store = open_store(seaweed.spec(f"web/{is_redirected}"))
+        return replace(runtime, store=store, redirect_downloads=is_redirected)
+
+    with serve_file(tmp_path, [MEGABYTE] * 3, in_bucket) as served:
+        with httpx2.stream("GET", served.url) as first:
+            status = first.status_code
+        whole = httpx2.get(served.url, follow_redirects=True)
+        part = httpx2.get(served.url, follow_redirects=True, headers={"Range": "bytes=1048570-1048580"})
+    assert status == (307 if is_redirected else 200)
+    assert hashlib.sha256(whole.content).hexdigest() == served.artifact.sha256
+    assert whole.headers["content-type"] == TYPE
+    assert "filename*=UTF-8''Gr%C3%B6%C3%9Fe%20%E5%B9%B4.csv" in whole.headers["content-disposition"]
+    assert (part.status_code, part.content) == (206, (MEGABYTE * 2)[1048570:1048581])
+
+
 def test_without_the_setting_a_bucket_is_read_through_us(tmp_path: Path) -> None:
     def in_bucket(runtime: Runtime) -> Runtime:
         return replace(runtime, store=Bucket(runtime.store))  # type: ignore[arg-type]
@@ -358,8 +378,8 @@ def test_curl_takes_a_cut_download_up_where_it_ended(tmp_path: Path, megabytes: 
     file = tmp_path / "file"
     chunks = (n.to_bytes(8) + MEGABYTE[8:] for n in range(megabytes))
     with serve_file(tmp_path, chunks) as served:
-        rate = f"{megabytes}M"
-        cut = subprocess.run(["curl", "-sS", "--limit-rate", rate, "-m", "0.5", "-o", file, served.url], check=False)
+        rate = f"{megabytes // 2}M"
+        cut = subprocess.run(["curl", "-sS", "--limit-rate", rate, "-m", "1", "-o", file, served.url], check=False)
         had = file.stat().st_size
         subprocess.run(["curl", "-sSf", "-C", "-", "-o", file, served.url], check=True)
     assert cut.returncode == 28

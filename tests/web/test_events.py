@@ -186,7 +186,7 @@ def test_the_first_event_comes_at_once(tmp_path: Path) -> None:
         httpx2.get(f"{served.site.url}/nothing")  # the server is warm
         began = time.monotonic()
         Listener(served.url).wait_for(1)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 0.9  # the next look would be after 1 s
 
 
 def test_an_ended_job_is_told_once(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_server_that_ends_lets_its_listeners_go(tmp_path: Path) -> None:
         began = time.monotonic()
         served.runtime.ending.set()
         assert all(each.ended.wait(5) for each in listeners)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
     assert [each.failure for each in listeners] == [None] * 20  # each stream ended whole
 
 
