@@ -13,10 +13,11 @@ from offtake.appdb.database import plain_url
 from offtake.jobs.children import Children
 from offtake.jobs.lease import Lease
 from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
+from offtake.jobs.sweeper import sweep_forever
 from offtake.jobs.turns import run_turn
 from offtake.service.runtime import Runtime
 
-POLL_S = 0.05
+POLL_S = 0.1
 IDLE_S = 0.25
 TIDY_S = 600.0
 KEPT = timedelta(hours=1)  # how long the queue remembers turns that are over
@@ -73,6 +74,8 @@ class Executor:
         self._register()
         self._lease.watch()
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+        told = (self._runtime, self._over, self._log)
+        threading.Thread(target=sweep_forever, args=told, name="sweep", daemon=True).start()
 
     def _register(self) -> None:
         limits = self._runtime.job_limits
@@ -92,7 +95,7 @@ class Executor:
         with self._turn_ended:
             self._turns += 1
         try:
-            run_turn(self._runtime, self._children, self._leaving, job_id, number)
+            run_turn(self._runtime, self._children, self._log, self._leaving, job_id, number)
         except Exception as error:
             self._tell_bug(error)
         finally:

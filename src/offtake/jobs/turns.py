@@ -1,10 +1,11 @@
 """One turn of one job: claim it, have a child run it, watch both, and see that the job's row says how it went."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from offtake.appdb.jobs import find_job
 from offtake.errors import AttemptFailed, OfftakeError, Unavailable
@@ -27,8 +28,15 @@ class _Outcome:
     failure: AttemptFailed | None = None
     hands_on: bool = False
 
+    @property
+    def word(self) -> str:
+        """For the log."""
+        return "handed on" if self.hands_on else "died" if self.failure else "settled"
 
-def run_turn(runtime: Runtime, children: Children, leaving: threading.Event, job_id: str, number: int) -> None:
+
+def run_turn(
+    runtime: Runtime, children: Children, log: Any, leaving: threading.Event, job_id: str, number: int
+) -> None:
     """Run the job's next attempt, if this turn is still the one that may.
 
     Returns when the job's row says how it went, however long the app database takes to answer. Once `leaving` is set,
@@ -47,6 +55,7 @@ def run_turn(runtime: Runtime, children: Children, leaving: threading.Event, job
         if job is not None:
             _hand_on(runtime, job)
         return
+    log.info("attempt began", job=job.id, attempt=job.attempt, child=child.pid)
     outcome = _Outcome()
     try:
         outcome = _watch(runtime, child, job, leaving)
@@ -55,6 +64,7 @@ def run_turn(runtime: Runtime, children: Children, leaving: threading.Event, job
         raise
     finally:
         children.give_back(child, is_clean=outcome.is_clean)
+    log.info("attempt ended", job=job.id, attempt=job.attempt, child=child.pid, outcome=outcome.word)
     _settle(runtime, job, outcome)
 
 
@@ -73,7 +83,7 @@ def _hand_on(runtime: Runtime, job: ExportJob) -> None:
 
 def _watch(runtime: Runtime, child: Child, job: ExportJob, leaving: threading.Event) -> _Outcome:
     """Have the child run the attempt until it is done, dies, or must be ended (which is for the caller to do)."""
-    most_mb = runtime.job_limits.memory_mb
+    most_mb = runtime.job_limits.memory_mb or math.inf
     child.tell({"job": job.id, "attempt": job.attempt})
     while True:
         try:
