@@ -1,7 +1,6 @@
 """Finished files over HTTP: conditions, ranges, checksums (RFC 9110 §13 and §14, RFC 9530), or a way to the bucket."""
 
 import base64
-import re
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,6 +15,7 @@ from offtake.model.attachment import content_disposition
 from offtake.model.job import Artifact
 from offtake.model.ports import Chunks, Stop, Store
 from offtake.service.downloads import Download
+from offtake.web.conditions import is_known, is_wanted
 from offtake.web.problems import problem_response
 from offtake.web.ranges import parse_ranges
 from offtake.web.responses import Opened, StreamedFile, pull, run_stoppable
@@ -24,7 +24,6 @@ from offtake.web.site import site_of
 PRESIGNED_S = 300  # a fetch must begin within this time; it may take longer
 # A cache of the reader's own may keep the file, and asks with its ETag whether it is still to be had.
 CACHING = "private, no-cache"
-ENTITY_TAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 # What a body is made of, in order: bytes as they are, or a span of the file.
 Piece = bytes | range
@@ -37,9 +36,9 @@ async def send_artifact(request: Request, artifact: Artifact) -> Response:
     connection is cut.
     """
     site, etag = site_of(request), _etag(artifact)
-    if not _is_wanted(request.headers, etag):
+    if not is_wanted(request.headers, etag):
         raise PreconditionFailed("The file is not the one in If-Match.", hint=f"It is {etag} by now.")
-    if _is_known(request.headers, etag):
+    if is_known(request.headers, etag):
         return Response(None, 304, {"ETag": etag, "Cache-Control": CACHING})
     if getattr(request.state, "head", False):
         return Response(None, 200, _headers(artifact) | {"Content-Length": str(artifact.bytes)})
@@ -73,26 +72,6 @@ def _headers(artifact: Artifact) -> dict[str, str]:
         "ETag": _etag(artifact),
         "Repr-Digest": f"sha-256=:{digest}:",
     }
-
-
-def _is_wanted(headers: Headers, etag: str) -> bool:
-    """Whether If-Match holds (RFC 9110 §13.1.1), by strong comparison."""
-    tags = _tags(headers, "if-match")
-    return tags is None or "*" in tags or etag in tags
-
-
-def _is_known(headers: Headers, etag: str) -> bool:
-    """Whether If-None-Match names the file (RFC 9110 §13.1.2), by weak comparison."""
-    tags = _tags(headers, "if-none-match")
-    return tags is not None and ("*" in tags or etag in {tag.removeprefix("W/") for tag in tags})
-
-
-def _tags(headers: Headers, name: str) -> set[str] | None:
-    """The entity tags in the header, or its `*`; None if it was not sent."""
-    if name not in headers:
-        return None
-    value = ",".join(headers.getlist(name)).strip()
-    return {"*"} if value == "*" else {found[0] for found in ENTITY_TAG.finditer(value)}
 
 
 def _spans(headers: Headers, artifact: Artifact) -> tuple[range, ...] | None:
