@@ -101,7 +101,7 @@ class Feed:
         return replace(self._rows, batches=self._pieces(tally))
 
     def _pieces(self, tally: "Tally") -> Generator[pa.RecordBatch, None, None]:
-        most = min(self.cut.bytes or LARGEST_PART, LARGEST_PART)
+        most = self.cut.bytes or LARGEST_PART
         while tally.size < most and tally.rows != self.cut.rows and not self.is_empty:
             piece = self._take(None if self.cut.rows is None else self.cut.rows - tally.rows)
             tally.rows += piece.num_rows
