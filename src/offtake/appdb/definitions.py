@@ -71,25 +71,19 @@ def list_definitions(
 def sort_value(definition: Definition, sort: Sort) -> Any:
     """What `list_definitions` compares by."""
     if sort.field == "name":
-        return definition.draft.name.lower()
+        return definition.draft.name.casefold()
     return getattr(definition, sort.field) or _NEVER
 
 
 def _key(field: str) -> sa.ColumnElement[Any]:
     if field == "name":
-        return sa.func.lower(DEFINITIONS.c.name)
+        return DEFINITIONS.c.sort_name
     column = DEFINITIONS.c[field]
     return sa.func.coalesce(column, sa.literal(_NEVER, column.type))
 
 
 def _matches(q: str) -> sa.ColumnElement[bool]:
-    if not q:
-        return sa.true()
-    part = q.lower()
-    return sa.or_(
-        sa.func.lower(DEFINITIONS.c.name).contains(part, autoescape=True),
-        sa.func.lower(DEFINITIONS.c.description).contains(part, autoescape=True),
-    )
+    return DEFINITIONS.c.words.contains(q.casefold(), autoescape=True) if q else sa.true()
 
 
 def replace_definition(db: AppDb, definition: Definition, draft: Draft, now: datetime) -> Definition | None:
@@ -150,6 +144,8 @@ def _draft_row(draft: Draft) -> dict[str, Any]:
     return {
         "name": draft.name,
         "description": draft.description,
+        "sort_name": draft.name.casefold(),
+        "words": f"{draft.name}\n{draft.description}".casefold(),
         "dataset": draft.request.dataset,
         "format": draft.request.format,
         "request": json.dumps(request_json(draft.request), ensure_ascii=False),

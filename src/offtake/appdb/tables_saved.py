@@ -13,6 +13,9 @@ DEFINITIONS = sa.Table(
     sa.Column("owner", sa.Text, nullable=False),  # JSON: the principal that saved it
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
+    # Case-folded by us, for databases do not agree on what a small letter is:
+    sa.Column("sort_name", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),  # name and description, to search in
     sa.Column("dataset", sa.Text, nullable=False),  # empty for a combined one
     sa.Column("format", sa.Text, nullable=False),
     sa.Column("request", sa.Text, nullable=False),  # JSON: query.stored
@@ -37,6 +40,7 @@ SNAPSHOTS = sa.Table(
     sa.Column("definition_id", sa.Text, nullable=False),
     sa.Column("page_size", sa.Integer, nullable=False),
     sa.Column("keep_alive_s", sa.Integer, nullable=False),
+    sa.Column("needs", sa.Text, nullable=False),  # JSON: scopes that its pages want
     sa.Column("spool", sa.Text),  # its name in the store; null until it is committed
     sa.Column("index", sa.Text),  # JSON: where in the spool which rows lie
     sa.Column("rows", sa.BigInteger, nullable=False),

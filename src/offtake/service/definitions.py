@@ -1,7 +1,11 @@
 """Saved definitions: keep them, prove them when saved and when run, run them every way a request can be run."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import json
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import uuid_utils
@@ -11,7 +15,7 @@ from offtake.errors import Conflict, InvalidRequest, NotFound, OfftakeError, Pre
 from offtake.model.access import Principal, Scope, require
 from offtake.model.dataset import Sort
 from offtake.model.export import ExportRequest
-from offtake.model.ports import Stop
+from offtake.model.ports import Chunks, Stop
 from offtake.model.saved import Definition, Draft
 from offtake.query.nearest import did_you_mean
 from offtake.service.access import KEY_ID
@@ -20,10 +24,22 @@ from offtake.service.downloads import Download, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
 from offtake.service.previews import Preview, preview_rows
 from offtake.service.runtime import Runtime
+from offtake.service.signing import seal_cursor, unseal_cursor
 
 LONGEST_NAME, LONGEST_DESCRIPTION, MOST_MEMBERS = 200, 5000, 100
 SORTABLE = table.SORTABLE
 NEWEST_FIRST = Sort("created_at", descending=True)
+# Names may hold what is made of several characters, such as emoji, but nothing that steers a terminal or breaks a line.
+UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
+
+
+@dataclass(frozen=True)
+class DefinitionPage:
+    """Some of the definitions that match, how many do in all, and what asks for those after them (None = no more)."""
+
+    definitions: Sequence[Definition]
+    total: int
+    next_cursor: str | None
 
 
 def create_definition(runtime: Runtime, principal: Principal, draft: Draft) -> Definition:
@@ -82,50 +98,90 @@ def list_definitions(
     )
 
 
-def replace_definition(
-    runtime: Runtime, principal: Principal, definition_id: str, draft: Draft, *, is_seen: Callable[[int], bool] | None
-) -> Definition:
-    """Put another draft in its place. `is_seen` says whether the caller has seen that version (If-Match).
+def page_definitions(
+    runtime: Runtime,
+    principal: Principal,
+    *,
+    q: str = "",
+    sort: Sort = NEWEST_FIRST,
+    cursor: str | None = None,
+    number: int = 1,
+    limit: int = 50,
+) -> DefinitionPage:
+    """One page of the list: the one after the cursor, or else the one of that number, from 1 on.
 
-    Raises NotFound, PreconditionFailed, and what `create_definition` raises.
+    Raises what `list_definitions` raises, and InvalidCursor.
     """
-    definition = _editable(runtime, principal, definition_id, is_seen)
-    _check_draft(runtime, principal, draft, definition_id)
-    done = table.replace_definition(runtime.appdb, definition, draft, runtime.now())
-    if done is None:
-        raise _changed_meanwhile()
-    return done
+    question = ("definitions", principal.tenant or "", q, sort.field, str(sort.descending))
+    after = None if cursor is None else _read_place(unseal_cursor(runtime, cursor, *question), sort)
+    offset = (number - 1) * limit
+    found, total = list_definitions(runtime, principal, q=q, sort=sort, after=after, offset=offset, limit=limit + 1)
+    shown = found[:limit]
+    following = seal_cursor(runtime, _write_place(shown[-1], sort), *question) if len(found) > limit else None
+    return DefinitionPage(shown, total, following)
+
+
+def _write_place(last: Definition, sort: Sort) -> str:
+    value = table.sort_value(last, sort)
+    text = value.isoformat() if isinstance(value, datetime) else value
+    return json.dumps([text, last.id], ensure_ascii=False)
+
+
+def _read_place(place: str, sort: Sort) -> tuple[Any, str]:
+    text, id_ = json.loads(place)
+    return (text if sort.field == "name" else datetime.fromisoformat(text)), id_
+
+
+def change_definition(
+    runtime: Runtime,
+    principal: Principal,
+    definition_id: str,
+    edit: Callable[[Definition], Draft],
+    *,
+    is_seen: Callable[[int], bool] = lambda _: True,
+) -> Definition:
+    """Put what `edit` makes of it in its place. `is_seen` says whether the caller knows that version (If-Match).
+
+    When somebody else changes it meanwhile, `edit` is asked again, with what they made of it. Raises NotFound,
+    PreconditionFailed, and what `create_definition` raises.
+    """
+    while True:
+        definition = _editable(runtime, principal, definition_id, is_seen)
+        draft = edit(definition)
+        _check_draft(runtime, principal, draft, definition_id)
+        done = table.replace_definition(runtime.appdb, definition, draft, runtime.now())
+        if done is not None:
+            return done
 
 
 def delete_definition(
-    runtime: Runtime, principal: Principal, definition_id: str, *, is_seen: Callable[[int], bool] | None = None
+    runtime: Runtime,
+    principal: Principal,
+    definition_id: str,
+    *,
+    is_seen: Callable[[int], bool] = lambda _: True,
 ) -> None:
     """Forget it, end its schedules and revoke its shares. Raises NotFound, PreconditionFailed."""
-    definition = _editable(runtime, principal, definition_id, is_seen)
-    if not table.delete_definition(runtime.appdb, definition, runtime.now()):
-        raise _changed_meanwhile()
+    while True:
+        definition = _editable(runtime, principal, definition_id, is_seen)
+        if table.delete_definition(runtime.appdb, definition, runtime.now()):
+            return
 
 
-def _editable(
-    runtime: Runtime, principal: Principal, definition_id: str, is_seen: Callable[[int], bool] | None
-) -> Definition:
+def _editable(runtime: Runtime, principal: Principal, definition_id: str, is_seen: Callable[[int], bool]) -> Definition:
     require(principal, Scope.REPORTS_WRITE)
     definition = find_definition(runtime, principal, definition_id)
-    if is_seen is not None and not is_seen(definition.version):
-        raise _changed_meanwhile()
+    if not is_seen(definition.version):
+        raise PreconditionFailed("Somebody changed this definition meanwhile.", hint="Read it again, then decide.")
     return definition
 
 
-def _changed_meanwhile() -> PreconditionFailed:
-    return PreconditionFailed("Somebody changed this definition meanwhile.", hint="Read it again, then decide.")
-
-
-def problems_of(runtime: Runtime, principal: Principal, definition: Definition) -> tuple[tuple[str, str], ...]:
-    """What no longer fits the dataset, as (JSON pointer, detail); empty if it can be run as it is."""
+def problems_of(runtime: Runtime, principal: Principal, definition: Definition) -> tuple[tuple[str, str], ...] | None:
+    """What keeps it from being run as it is, as (JSON pointer, detail); None while its source does not say."""
     try:
         _check_draft(runtime, principal, definition.draft, definition.id)
     except OfftakeError as error:
-        return error.problems or (("", error.detail),)
+        return None if error.retryable else error.problems or (("", error.detail),)
     return ()
 
 
@@ -140,8 +196,11 @@ def run_definition(
     """Put a job of it into the queue, with the rights of whoever asks; `change` may adapt the request (its format)."""
     definition = find_definition(runtime, principal, definition_id)
     how = replace(how or Submission(), definition_id=definition.id)
-    submitted = submit_export(runtime, principal, change(runnable_request(definition)), how)
-    table.touch_definition(runtime.appdb, definition.id, runtime.now())
+    request = change(runnable_request(definition))
+    with _naming_dataset(runtime, request):
+        submitted = submit_export(runtime, principal, request, how)
+    if submitted.is_new:
+        table.touch_definition(runtime.appdb, definition.id, runtime.now())
     return submitted
 
 
@@ -156,15 +215,25 @@ def open_definition(
 ) -> Download:
     """Its file, streamed now, with the rights of whoever asks."""
     definition = find_definition(runtime, principal, definition_id)
-    download = open_download(runtime, principal, change(runnable_request(definition)), stop=stop, on_rows=on_rows)
-    table.touch_definition(runtime.appdb, definition.id, runtime.now())
-    return download
+    request = change(runnable_request(definition))
+    with _naming_dataset(runtime, request):
+        download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows)
+    return replace(download, chunks=_noted(runtime, definition.id, download.chunks))
+
+
+def _noted(runtime: Runtime, definition_id: str, chunks: Chunks) -> Chunks:
+    """The chunks; whoever takes the first has executed the definition."""
+    with closing(chunks):
+        table.touch_definition(runtime.appdb, definition_id, runtime.now())
+        yield from chunks
 
 
 def preview_definition(runtime: Runtime, principal: Principal, definition_id: str, *, stop: Stop) -> Preview:
     """The first rows exactly as the file will hold them, and how many it would have. That is not an execution."""
     definition = find_definition(runtime, principal, definition_id)
-    return preview_rows(runtime, principal, runnable_request(definition), stop=stop)
+    request = runnable_request(definition)
+    with _naming_dataset(runtime, request):
+        return preview_rows(runtime, principal, request, stop=stop)
 
 
 def runnable_request(definition: Definition) -> ExportRequest:
@@ -175,8 +244,8 @@ def runnable_request(definition: Definition) -> ExportRequest:
 
 
 def _check_draft(runtime: Runtime, principal: Principal, draft: Draft, own_id: str = "") -> None:
-    name = draft.name.strip()
-    if not name or len(draft.name) > LONGEST_NAME or not draft.name.isprintable():
+    shown = draft.name.strip() and not any(unicodedata.category(char) in UNSHOWABLE for char in draft.name)
+    if not shown or len(draft.name) > LONGEST_NAME:
         raise InvalidRequest(f"name has 1 to {LONGEST_NAME} printable characters.", pointer="/name")
     if len(draft.description) > LONGEST_DESCRIPTION or "\0" in draft.description:
         raise InvalidRequest(f"description has at most {LONGEST_DESCRIPTION} characters.", pointer="/description")
@@ -184,7 +253,18 @@ def _check_draft(runtime: Runtime, principal: Principal, draft: Draft, own_id: s
         _check_members(runtime, principal, draft.members, own_id)
         return
     check_file(runtime, draft.request)
-    plan_request(runtime, principal, draft.request)
+    with _naming_dataset(runtime, draft.request):
+        plan_request(runtime, principal, draft.request)
+
+
+@contextmanager
+def _naming_dataset(runtime: Runtime, request: ExportRequest) -> Iterator[None]:
+    """A dataset or schema that is gone must not look as if the definition were."""
+    try:
+        yield
+    except NotFound as error:
+        place = "/schema" if request.dataset in runtime.datasets else "/dataset"
+        raise InvalidRequest(error.detail, hint=error.hint, pointer=place) from error
 
 
 def _check_members(runtime: Runtime, principal: Principal, members: tuple[str, ...], own_id: str) -> None:

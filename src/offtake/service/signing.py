@@ -11,7 +11,7 @@ from offtake.errors import InvalidConfig, InvalidCursor
 from offtake.model.access import Secret
 from offtake.service.runtime import Runtime
 
-LONGEST_CURSOR = 1000
+LONGEST_CURSOR = 4000
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def is_signed(runtime: Runtime, signature: Signature, *parts: str) -> bool:
 def seal_cursor(runtime: Runtime, place: str, *question: str) -> str:
     """A place in the answer to that question, for its caller to send back: `unseal_cursor` is the inverse."""
     signature = sign(signing_secret(runtime), "cursor", place, *question)
-    return _encode(json.dumps([place, signature.key, signature.value]).encode())
+    return _encode(json.dumps([place, signature.key, signature.value], ensure_ascii=False).encode())
 
 
 def unseal_cursor(runtime: Runtime, cursor: str, *question: str) -> str:

@@ -1,14 +1,17 @@
 """What callers write, read the same way at every entrypoint."""
 
 import json
+from typing import Any
 
 from offtake.errors import InvalidFilter
+from offtake.model.export import ExportRequest
 from offtake.model.filter import Filter
 from offtake.query.filters import parse_filter
 from offtake.query.minilang import parse_minilang
 from offtake.query.nearest import did_you_mean
+from offtake.query.stored import request_json
 
-__all__ = ["did_you_mean", "parse_filter", "read_filter_text"]
+__all__ = ["did_you_mean", "parse_filter", "read_filter_text", "write_wish"]
 
 
 def read_filter_text(text: str) -> Filter:
@@ -23,3 +26,25 @@ def read_filter_text(text: str) -> Filter:
     except (ValueError, RecursionError):
         raise InvalidFilter("The filter starts like JSON and is none.", hint="Check its brackets and quotes.") from None
     return parse_filter(body)
+
+
+def write_wish(request: ExportRequest) -> dict[str, Any]:
+    """The request as bodies write it; what stands at its default is left out."""
+    found = request_json(request)
+    if request.fields is not None:
+        choices = [_given(vars(choice)) for choice in request.fields]
+        found["fields"] = [choice["field"] if len(choice) == 1 else choice for choice in choices]
+    if request.sort is not None:
+        signs = ["-" if sort.descending else "+" if sort.field[:1] in ("+", "-") else "" for sort in request.sort]
+        found["sort"] = [sign + sort.field for sign, sort in zip(signs, request.sort, strict=True)]
+    if request.date_range is not None:
+        dates = request.date_range
+        found["date_range"] = _given({"from": dates.start, "to": dates.end, "field": dates.field})
+    for name in ("group_by", "measures"):
+        if name in found:
+            found[name] = [_given(each) for each in found[name]]
+    return found
+
+
+def _given(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if value is not None}
