@@ -159,12 +159,14 @@ def list_exports(
     *,
     state: JobState | None = None,
     dataset: str | None = None,
+    definition_id: str | None = None,
     before: str | None = None,
     limit: int = 50,
 ) -> tuple[ExportJob, ...]:
     """The tenant's jobs, the newest first, from the one after `before` on."""
     require(principal, Scope.REPORTS_READ)
-    if (before is not None and not is_job_id(before)) or "\0" in (dataset or ""):  # PostgreSQL refuses NUL in text
+    # PostgreSQL refuses NUL in text.
+    if (before is not None and not is_job_id(before)) or "\0" in f"{dataset}{definition_id}":
         return ()
     return table.list_jobs(
         runtime.appdb,
@@ -172,6 +174,7 @@ def list_exports(
         tenant=principal.tenant,
         state=state,
         dataset=dataset,
+        definition_id=definition_id,
         before=before,
         limit=limit,
     )
