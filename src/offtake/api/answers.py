@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from offtake.model.access import Key
 from offtake.model.job import ExportJob, JobError, JobState
 from offtake.service.datasets import DatasetView
+from offtake.service.previews import Preview
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ class HealthAnswer:
     store: str | None = None
     queue: str | None = None
     sources: dict[str, str] | None = None
+
+
+def preview_answer(preview: Preview) -> PreviewAnswer:
+    """The preview as it is shown."""
+    columns = tuple(ColumnAnswer(c.name, c.label or c.field.label or c.name, c.type) for c in preview.columns)
+    return PreviewAnswer(columns, preview.rows, preview.total)
 
 
 def export_answer(job: ExportJob, now: datetime, address: Callable[[str], str]) -> ExportAnswer:

@@ -12,6 +12,7 @@ from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.job import JobState
 from offtake.service.exports import ORDINARY, PRIORITIES, Submission
 from offtake.service.links import LONGEST_S
+from offtake.service.signing import LONGEST_CURSOR
 from offtake.service.wishes import parse_filter
 
 LONGEST_TEXT = 1000
@@ -117,35 +118,47 @@ class ExportBody(Body):
         )
 
 
+StartAt = Annotated[Instant | None, Field(description="Not before this instant, at most a year from now.")]
+Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description="1 goes first, 9 last.")]
+ShareRunning = Annotated[bool, Field(description="Give this key's own export that does the same, if one is going on.")]
+
+
 class NewExportBody(ExportBody):
     """An export to run in the background."""
 
     dataset: Text
-    start_at: Instant | None = Field(None, description="Not before this instant, at most a year from now.")
-    priority: Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1])] = Field(
-        ORDINARY, description="1 goes first, 9 last."
-    )
-    share_running: bool = Field(False, description="Give this key's own export that does the same, if one is going on.")
+    start_at: StartAt = None
+    priority: Priority = ORDINARY
+    share_running: ShareRunning = False
 
     def to_submission(self, idempotency_key: str | None) -> Submission:
         """How it is to be run."""
         return Submission(self.start_at, self.priority, idempotency_key, self.share_running)
 
 
-class ExportsQuery(BaseModel):
-    """Which exports to list. A parameter without a value counts as absent."""
+class Parameters(BaseModel):
+    """A query string. A parameter without a value counts as absent, an unknown one is an error."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    state: JobState | None = None
-    dataset: Text | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST_IN_A_PAGE)] = 50
-    cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
     @model_validator(mode="before")
     @classmethod
     def _without_empty(cls, given: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in given.items() if value != ""}
+
+
+PageLimit = Annotated[int, Field(ge=1, le=MOST_IN_A_PAGE)]
+Cursor = Annotated[str | None, Field(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")]
+
+
+class ExportsQuery(Parameters):
+    """Which exports to list."""
+
+    state: JobState | None = None
+    dataset: Text | None = None
+    definition_id: Text | None = Field(None, description="Those that ran this definition.")
+    limit: PageLimit = 50
+    cursor: Cursor = None
 
 
 class LinkBody(Body):
@@ -174,13 +187,9 @@ def parse_sort(words: list[str]) -> tuple[Sort, ...]:
     return tuple(Sort(word[1:] if word[:1] in "+-" else word, descending=word[:1] == "-") for word in words)
 
 
-# Every key a body may have, so that a typo can be told its nearest neighbour.
-WORDS = tuple(
-    sorted(
-        {
-            field.alias or name
-            for body in (FieldBody, DateRangeBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)
-            for name, field in body.model_fields.items()
-        }
-    )
-)
+def words_of(*bodies: type[BaseModel]) -> frozenset[str]:
+    """Every key that those may have, so that a typo can be told its nearest neighbour."""
+    return frozenset(field.alias or name for body in bodies for name, field in body.model_fields.items())
+
+
+WORDS = words_of(FieldBody, DateRangeBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from offtake.api.answers import ColumnAnswer, DatasetList, PreviewAnswer
+from offtake.api.answers import DatasetList, PreviewAnswer, preview_answer
 from offtake.api.bodies import ExportBody
 from offtake.api.queries import parse_query, query_parameters
 from offtake.api.spec import problems
@@ -65,8 +65,7 @@ async def post_preview(request: Request, name: str, body: ExportBody, caller: Ca
     """The first rows as the file will hold them, and how many it would have."""
     wish = body.to_request(name)
     preview = await run_stoppable(request, lambda stop: preview_rows(site_of(request).runtime, caller, wish, stop=stop))
-    columns = tuple(ColumnAnswer(c.name, c.label or c.field.label or c.name, c.type) for c in preview.columns)
-    return PreviewAnswer(columns, preview.rows, preview.total)
+    return preview_answer(preview)
 
 
 @ROUTES.post("/{name}/count", responses=BODY_PROBLEMS)

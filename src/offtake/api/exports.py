@@ -42,6 +42,8 @@ FETCHED: dict[int | str, dict[str, Any]] = {
 STREAM: dict[str, Any] = {"description": "Server-sent events.", "content": {"text/event-stream": TEXT}}
 FINISHED: dict[str, Any] = {"description": "`Last-Event-ID` was the last there will be."}
 
+IdempotencyKey = Annotated[str | None, Header(description="Send the same again, and no second export is made.")]
+
 ROUTES = APIRouter(prefix="/api/v1/exports", tags=["exports"])
 
 
@@ -51,14 +53,19 @@ async def post_export(
     response: Response,
     body: NewExportBody,
     caller: Caller,
-    idempotency_key: Annotated[str | None, Header(description="Send the same again, and no second export is made.")] = (
-        None
-    ),
+    idempotency_key: IdempotencyKey = None,
 ) -> ExportAnswer:
     """Put an export into the queue. What is wrong with it is told now."""
     wish, how = body.to_request(body.dataset), body.to_submission(idempotency_key)
     runtime = site_of(request).runtime
     made = await run_stoppable(request, lambda _: exports.submit_export(runtime, caller, wish, how))
+    return accept_export(request, response, made, idempotency_key)
+
+
+def accept_export(
+    request: Request, response: Response, made: exports.Submitted, idempotency_key: str | None
+) -> ExportAnswer:
+    """The export as it is shown to who submitted it, and where it is."""
     answer = _answer(request, made.job)
     response.headers["Location"] = answer.links["self"]
     if idempotency_key is not None and not made.is_new:
@@ -70,10 +77,16 @@ async def post_export(
 def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery, Query()]) -> ExportList:
     """Every export of the tenant, the newest first, a page at a time."""
     runtime = site_of(request).runtime
-    question = ("exports", caller.tenant or "", query.state or "", query.dataset or "")
+    question = ("exports", caller.tenant or "", query.state or "", query.dataset or "", query.definition_id or "")
     before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
     jobs = exports.list_exports(
-        runtime, caller, state=query.state, dataset=query.dataset, before=before, limit=query.limit + 1
+        runtime,
+        caller,
+        state=query.state,
+        dataset=query.dataset,
+        definition_id=query.definition_id,
+        before=before,
+        limit=query.limit + 1,
     )
     shown = jobs[: query.limit]
     cursor = seal_cursor(runtime, shown[-1].id, *question) if len(jobs) > len(shown) else None
