@@ -29,7 +29,8 @@ class Tenant:
 class Principal:
     """Who asks, in one tenant. `tenant` None crosses tenants and exists only on the command line.
 
-    `tenant_uuid` is the same tenant as databases may write it; empty = only by its name.
+    `tenant_uuid` is the same tenant as databases may write it; empty = only by its name. `always_masked`: no scope it
+    holds lifts a mask.
     """
 
     id: str
@@ -37,10 +38,15 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     tenant_uuid: str = ""
+    always_masked: bool = False
 
     def holds(self, scope: str) -> bool:
         """Whether this principal has the scope; scopes a deployment invents itself are plain text."""
         return scope in self.scopes
+
+    def lifts(self, unless_scope: str) -> bool:
+        """Whether a mask that gives way to that scope (empty = to none) does so for this principal."""
+        return bool(unless_scope) and self.holds(unless_scope) and not self.always_masked
 
 
 @dataclass(frozen=True)

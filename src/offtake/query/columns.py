@@ -43,8 +43,7 @@ def _seen(fields: tuple[Field, ...], principal: Principal) -> tuple[Column, ...]
 
 
 def _mask(field: Field, principal: Principal) -> Mask | None:
-    lifted = field.unless_scope and principal.holds(field.unless_scope)
-    return None if lifted else field.mask
+    return None if principal.lifts(field.unless_scope) else field.mask
 
 
 def choose_columns(request: ExportRequest, view: View) -> tuple[tuple[Column, ...], Expansion | None]:

@@ -20,13 +20,21 @@ MARK = "ofk_"
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_CHARS, CHECK_CHARS, SHOWN_CHARS = 30, 6, 10
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SECRET = re.compile(rf"{MARK}[0-9A-Za-z]{{{RANDOM_CHARS + CHECK_CHARS}}}")
+AFTER_MARK = re.compile(rf"[0-9A-Za-z]{{{RANDOM_CHARS + CHECK_CHARS}}}")
 
 
-def new_secret() -> str:
-    """`ofk_`, 30 random base62 characters (178 bits), 6 of their CRC32: a typo is known without asking a database."""
+def new_secret(mark: str = MARK) -> str:
+    """The mark, 30 random base62 characters (178 bits), 6 of their CRC32: a typo is known without asking a database."""
     random = "".join(secrets.choice(BASE62) for _ in range(RANDOM_CHARS))
-    return f"{MARK}{random}{_checksum(random)}"
+    return f"{mark}{random}{_checksum(random)}"
+
+
+def is_well_formed(secret: str, mark: str = MARK) -> bool:
+    """Whether it could be a secret with that mark: the right length, and the right end."""
+    random, check = secret[len(mark) : -CHECK_CHARS], secret[-CHECK_CHARS:]
+    if not secret.startswith(mark) or not AFTER_MARK.fullmatch(random + check):
+        return False
+    return secrets.compare_digest(check, _checksum(random))
 
 
 def hash_secret(secret: str) -> str:
@@ -36,7 +44,7 @@ def hash_secret(secret: str) -> str:
 
 def authenticate(runtime: Runtime, secret: str) -> Principal:
     """Who holds this secret. Raises Unauthenticated, saying why only to those who hold a real one."""
-    if not _is_well_formed(secret):
+    if not is_well_formed(secret):
         raise _unknown_key()
     key = table.find_key_by_hash(runtime.appdb, hash_secret(secret))
     if key is None or key.tenant not in runtime.tenants:
@@ -176,13 +184,6 @@ def _check_known(what: str, given: Mapping[str, str], known: Iterable[str]) -> N
             raise InvalidRequest(
                 f"There is no {what} {word!r}.", hint=did_you_mean(word, known, "Known"), pointer=pointer
             )
-
-
-def _is_well_formed(secret: str) -> bool:
-    if not SECRET.fullmatch(secret):
-        return False
-    random = secret[len(MARK) : -CHECK_CHARS]
-    return secrets.compare_digest(secret[-CHECK_CHARS:], _checksum(random))
 
 
 def _checksum(random: str) -> str:

@@ -82,7 +82,7 @@ def submit_export(
         state=JobState.SCHEDULED if start > now else JobState.QUEUED,
         created_at=now,
         due_at=start,
-        needs=_needs(plan, principal),
+        needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,
     )
@@ -118,17 +118,14 @@ def _once(principal: Principal, key: str, request: ExportRequest, how: Submissio
     return Once(principal.id, key, body_hash, now)
 
 
-def _needs(plan: Plan, principal: Principal) -> frozenset[str]:
+def needs_of(plan: Plan, principal: Principal) -> frozenset[str]:
     """What a reader of the file must hold: the dataset's scopes, and those that lifted a mask for its owner."""
     named = {key.column for key in plan.order} | {column.field.column for column in plan.columns}
     filtered = set() if plan.where is None else fields_of(plan.where)
     lifted = {
         field.unless_scope
         for field in plan.dataset.fields
-        if field.mask
-        and field.unless_scope
-        and principal.holds(field.unless_scope)
-        and (field.column in named or field.name in filtered)
+        if field.mask and principal.lifts(field.unless_scope) and (field.column in named or field.name in filtered)
     }
     return plan.dataset.scopes | lifted
 

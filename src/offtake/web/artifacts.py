@@ -29,20 +29,22 @@ CACHING = "private, no-cache"
 Piece = bytes | range
 
 
-async def send_artifact(request: Request, artifact: Artifact) -> Response:
+async def send_artifact(request: Request, artifact: Artifact, *, may_redirect: bool = True) -> Response:
     """The file, or what GET or HEAD asked of it: parts of it, whether it is the known one, its headers.
+
+    Unless it `may_redirect`, it sends the bytes itself, however the service is set up: what is counted must pass here.
 
     Raises PreconditionFailed, Expired if its bytes are gone, and StoreFailed as long as nothing was sent; later the
     connection is cut.
     """
-    site, etag = site_of(request), _etag(artifact)
+    site, etag = site_of(request), etag_of(artifact)
     if not is_wanted(request.headers, etag):
         raise PreconditionFailed("The file is not the one in If-Match.", hint=f"It is {etag} by now.")
     if is_known(request.headers, etag):
         return Response(None, 304, {"ETag": etag, "Cache-Control": CACHING})
     if getattr(request.state, "head", False):
         return Response(None, 200, _headers(artifact) | {"Content-Length": str(artifact.bytes)})
-    if site.runtime.redirect_downloads:
+    if may_redirect and site.runtime.redirect_downloads:
         url = await run_sync(site.runtime.store.presign, artifact.name, PRESIGNED_S)
         if url is not None:
             return RedirectResponse(url, 307)
@@ -58,7 +60,8 @@ async def send_artifact(request: Request, artifact: Artifact) -> Response:
     return StreamedFile(site, opened, stop, headers, status)
 
 
-def _etag(artifact: Artifact) -> str:
+def etag_of(artifact: Artifact) -> str:
+    """What stands for exactly these bytes (RFC 9110 §8.8.3)."""
     return f'"{artifact.sha256}"'
 
 
@@ -69,7 +72,7 @@ def _headers(artifact: Artifact) -> dict[str, str]:
         "Content-Disposition": content_disposition(artifact.filename),
         "Cache-Control": CACHING,
         "Accept-Ranges": "bytes",
-        "ETag": _etag(artifact),
+        "ETag": etag_of(artifact),
         "Repr-Digest": f"sha-256=:{digest}:",
     }
 
@@ -78,7 +81,7 @@ def _spans(headers: Headers, artifact: Artifact) -> tuple[range, ...] | None:
     """The parts to send; None is the whole file, none at all is nothing it has."""
     asked = headers.getlist("range")
     # A date never matches, for the file has none, nor does a weak tag (RFC 9110 §13.1.5).
-    if not asked or headers.get("if-range", _etag(artifact)) != _etag(artifact):
+    if not asked or headers.get("if-range", etag_of(artifact)) != etag_of(artifact):
         return None
     return parse_ranges(",".join(asked), artifact.bytes)
 
