@@ -2,14 +2,17 @@
 
 import gzip
 import hashlib
+import io
 import json
+import subprocess
+import zipfile
 from pathlib import Path
 
 import duckdb
 import pytest
 import zstandard
 
-from cli.conftest import Run
+from cli.conftest import OFFTAKE, Run
 
 
 def test_a_file_is_written_and_nothing_said(run: Run, home: Path) -> None:
@@ -188,6 +191,49 @@ def test_a_manifest_stands_beside_the_file(run_here: Run, home: Path) -> None:
     manifest = json.loads((home / "out.ndjson.gz.manifest.json").read_text())
     assert manifest["sha256"] == hashlib.sha256((home / "out.ndjson.gz").read_bytes()).hexdigest()
     assert (manifest["file"], manifest["rows"], manifest["compression"]) == ("out.ndjson.gz", 5, "gzip")
+
+
+def test_parts_come_in_a_zip_and_are_called_like_it(run_here: Run, home: Path) -> None:
+    done = run_here("export", "orders", "-o", "May {x}.ZIP", "--format", "tsv", "--part-rows", "5", "--fields", "id")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with zipfile.ZipFile(home / "May {x}.ZIP") as archive:
+        parts = {name: archive.read(name).split() for name in archive.namelist()}
+    assert parts == {
+        "May _x_-part1.tsv": [b"id", b"1", b"2", b"3", b"4", b"5"],
+        "May _x_-part2.tsv": [b"id", b"6", b"7", b"8", b"9", b"10"],
+        "May _x_-part3.tsv": [b"id", b"11", b"12"],
+    }
+
+
+def test_a_zip_of_parts_can_be_a_pipe(home: Path) -> None:
+    command = [*OFFTAKE, "export", "orders", "-o", "-", "--part-bytes", "1000000"]
+    done = subprocess.run(command, cwd=home, capture_output=True, timeout=60, check=True)
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        (name,) = archive.namelist()
+        assert name.startswith("orders_20")
+        assert name.endswith("-part1.csv")
+
+
+def test_a_zip_of_parts_verifies(run_here: Run, home: Path) -> None:
+    done = run_here("export", "orders", "-o", "out.zip", "--format", "xlsx", "--part-rows", "7", "--manifest")
+    assert done.returncode == 0
+    assert [part["rows"] for part in json.loads((home / "out.zip.manifest.json").read_text())["parts"]] == [7, 5]
+    assert run_here("verify", "out.zip").stdout.startswith("out.zip: ok, 12 rows of orders as of 20")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "out.zip", "--part-rows", "5"], "A zip does not say what its parts are."),
+        (["-o", "out.csv", "--part-bytes", "5"], "Parts come in a zip."),
+        (["-o", "out.zip", "--format", "csv", "--part-bytes", "5000000000"], "part_bytes is more than 3500000000."),
+        (["-o", "out.zip"], "The ending of 'out.zip' names no format."),
+    ],
+)
+def test_parts_that_cannot_be_are_told(run_here: Run, home: Path, arguments: list[str], told: str) -> None:
+    done = run_here("export", "orders", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (2, "", f"error: {told}")
+    assert not list(home.glob("out*"))
 
 
 def test_stdout_has_nothing_beside_it(run_here: Run) -> None:

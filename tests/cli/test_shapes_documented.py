@@ -1,4 +1,4 @@
-"""docs/shapes.md is a transcript: its files are written, every command in it is run, and says what the page says."""
+"""docs/shapes.md and docs/parts.md are transcripts: every command in them is run, and says what the page says."""
 
 import os
 import re
@@ -8,23 +8,27 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-PAGE = (Path(__file__).parents[2] / "docs" / "shapes.md").read_text("utf-8")
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-def fenced(language: str) -> str:
+def fenced(page: str, language: str) -> str:
     """Every block of that language, one after the other."""
-    return "".join(re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    text = (DOCS / page).read_text("utf-8")
+    return "".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
-def test_the_page_says_what_the_commands_say(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "fewest"), [("shapes.md", 10), ("parts.md", 8)])
+def test_the_page_says_what_the_commands_say(tmp_path: Path, page: str, fewest: int) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
-        database.executescript(fenced("sql"))
-    (tmp_path / "offtake.yaml").write_text(fenced("yaml"), "utf-8")
+        database.executescript(fenced(page, "sql"))
+    (tmp_path / "offtake.yaml").write_text(fenced(page, "yaml"), "utf-8")
     (tmp_path / "offtake").write_text(f'#!/bin/sh\nexec {sys.executable} -m offtake.cli "$@"\n')
     (tmp_path / "offtake").chmod(0o755)
     environ = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    steps = fenced("console").split("$ ")[1:]
-    assert len(steps) >= 10
+    steps = fenced(page, "console").split("$ ")[1:]
+    assert len(steps) >= fewest
     for command, _, said in (step.partition("\n") for step in steps):
         shell = ["sh", "-c", command]
         done = subprocess.run(

@@ -24,10 +24,14 @@ PARAMETERS = {
     "timezone": "IANA, such as `America/Santiago`.",
     "filename": "What to call the file; `{dataset}`, `{date}`, `{datetime}` and `{format}` are filled in.",
     "compression": "`none`, `gzip` or `zstd`.",
+    "part_rows": "Make a zip of numbered files of at most so many rows.",
+    "part_bytes": "Make a zip of numbered files, each ended by the rows that take it past so many bytes.",
     "expand": "An array field whose items become rows.",
     "schema": "The id of the dataset's schema to export.",
     "include_all_custom_fields": "`true` appends every custom field unless one is listed.",
 }
+
+NUMBERS = {"limit": "rows", "part_rows": "rows", "part_bytes": "bytes"}  # and what they count
 
 
 def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
@@ -47,12 +51,14 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         sort=parse_sort([word.strip() for word in sort.split(",")]) if sort else None,
         q=given.get("q", ""),
         date_range=DateRange(start, end) if start or end else None,
-        limit=_parse_limit(given["limit"]) if "limit" in given else None,
+        limit=_parse_number("limit", given),
         locale=given.get("locale"),
         timezone=given.get("timezone"),
         filename=given.get("filename"),
         options={name[len(OPTION) :]: value for name, value in query.items() if name.startswith(OPTION)},
         compression=given.get("compression", "none"),
+        part_rows=_parse_number("part_rows", given),
+        part_bytes=_parse_number("part_bytes", given),
         expand=given.get("expand"),
         schema=given.get("schema"),
         include_all_custom_fields=_parse_flag("include_all_custom_fields", given),
@@ -86,10 +92,15 @@ def _parse_flag(name: str, given: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-def _parse_limit(text: str) -> int:
+def _parse_number(name: str, given: Mapping[str, str]) -> int | None:
+    text = given.get(name)
+    if text is None:
+        return None
     if not (text.isascii() and text.isdecimal() and len(text) < 16 and int(text) > 0):
         raise InvalidRequest(
-            "limit takes a number of rows, at least 1.", hint="Write it like limit=1000.", pointer="/limit"
+            f"{name} takes a number of {NUMBERS[name]}, at least 1.",
+            hint=f"Write it like {name}=1000.",
+            pointer=f"/{name}",
         )
     return int(text)
 
@@ -100,8 +111,9 @@ def query_parameters() -> list[dict[str, Any]]:
         {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
         for name, text in PARAMETERS.items()
     ]
-    limit = next(parameter for parameter in named if parameter["name"] == "limit")
-    limit["schema"] = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
+    for parameter in named:
+        if parameter["name"] in NUMBERS:
+            parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
     flag = next(parameter for parameter in named if parameter["name"] == "include_all_custom_fields")
     flag["schema"] = {"type": "boolean"}
     return named

@@ -57,6 +57,8 @@ def export(
     all_custom_fields: Annotated[
         bool, typer.Option("--include-all-custom-fields", help="Every custom field too, unless one is listed.")
     ] = False,
+    part_rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="A zip of files of N rows.")] = None,
+    part_bytes: Annotated[int | None, typer.Option(min=1, metavar="N", help="A zip of files of about N bytes.")] = None,
 ) -> None:
     """Write a dataset to a file. No server is needed; a failure leaves no file."""
     with telling_failures():
@@ -65,7 +67,8 @@ def export(
         run_export(
             ExportArguments(
                 dataset, output, config, format, fields, filter, sort, start, end, locale, timezone, tenant,
-                all_tenants, limit, tuple(option or ()), manifest, expand, schema, all_custom_fields,
+                all_tenants, limit, tuple(option or ()), manifest, expand, schema, all_custom_fields, part_rows,
+                part_bytes,
             )
         )  # fmt: skip
 

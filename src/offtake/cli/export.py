@@ -1,5 +1,6 @@
 """`offtake export`: one dataset to one file, through the same service as every download."""
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -48,15 +49,20 @@ class ExportArguments:
     expand: str | None = None
     schema: str | None = None
     all_custom_fields: bool = False
+    part_rows: int | None = None
+    part_bytes: int | None = None
+
+    @property
+    def wants_parts(self) -> bool:
+        """Whether the file is a zip of parts."""
+        return self.part_rows is not None or self.part_bytes is not None
 
 
 def run_export(arguments: ExportArguments) -> None:
     """Write the file, or the whole of it to stdout. Raises what the service raises; a failure leaves no file."""
     settings = load_settings(arguments.config)
-    if arguments.output == "-" and sys.stdout.isatty() and arguments.format in ("xlsx", "parquet", "arrow", "pdf"):
-        wrong_usage(
-            f"{arguments.format} is not text and would garble the terminal.", "Redirect stdout, or name a file."
-        )
+    if arguments.output == "-" and sys.stdout.isatty():
+        _check_terminal("A zip" if arguments.wants_parts else arguments.format)
     runtime = build_runtime(settings, with_appdb=False)
     collect_garbage_from_now()
     try:
@@ -68,6 +74,11 @@ def run_export(arguments: ExportArguments) -> None:
             run_stoppable(lambda stop: _write(runtime, principal, request, arguments, stop, on_rows))
     finally:
         close_runtime(runtime)
+
+
+def _check_terminal(what: str | None) -> None:
+    if what in ("A zip", "xlsx", "parquet", "arrow", "pdf"):
+        wrong_usage(f"{what} is not text and would garble the terminal.", "Redirect stdout, or name a file.")
 
 
 def _progress(name: str, count: Callable[[Stop], int] | None) -> AbstractContextManager[Callable[[int], None] | None]:
@@ -123,8 +134,20 @@ def _check_output(arguments: ExportArguments) -> None:
         wrong_usage("--manifest needs a file to stand beside.", "Name one with -o.")
 
 
+def _check_parts(output: str, format: str | None) -> None:
+    """Say what is missing to write parts, whose zip does not tell by its name what is in it."""
+    if output == "-":
+        return
+    if not output.lower().endswith(".zip"):
+        wrong_usage("Parts come in a zip.", "Name one, such as -o out.zip.")
+    if format is None:
+        wrong_usage("A zip does not say what its parts are.", "Name their format, such as --format csv.")
+
+
 def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
     _check_output(arguments)
+    if arguments.wants_parts:
+        _check_parts(arguments.output, arguments.format)
     format, compression = choose_format(arguments.format, arguments.output, runtime.formats)
     has_dates = arguments.start is not None or arguments.end is not None
     return ExportRequest(
@@ -137,12 +160,21 @@ def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
         limit=arguments.limit,
         locale=arguments.locale,
         timezone=arguments.timezone,
+        filename=_parts_name(arguments),
         options=read_options(arguments.options),
         compression=compression,
         expand=arguments.expand,
         schema=arguments.schema,
         include_all_custom_fields=arguments.all_custom_fields,
+        part_rows=arguments.part_rows,
+        part_bytes=arguments.part_bytes,
     )
+
+
+def _parts_name(arguments: ExportArguments) -> str | None:
+    """What parts are called: as their zip. Braces would be placeholders."""
+    named = arguments.wants_parts and arguments.output != "-"
+    return re.sub("[{}]", "_", Path(arguments.output).name) if named else None
 
 
 def _principal(runtime: Runtime, arguments: ExportArguments) -> Principal:
