@@ -122,6 +122,7 @@ def test_a_killed_serve_takes_its_children_along_and_the_next_one_takes_over(mak
     assert (job.state, job.attempt, job.failures) == (JobState.SUCCEEDED, 2, 0)
 
 
+@pytest.mark.slow
 def test_a_job_finishes_while_serve_ends(make_shop: Shops) -> None:
     shop = make_shop(grace_s=20)
     process = shop.serve()
@@ -131,6 +132,7 @@ def test_a_job_finishes_while_serve_ends(make_shop: Shops) -> None:
     assert shop.look(job_id).state is JobState.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_longer_than_the_grace_is_handed_on(make_shop: Shops) -> None:
     shop = make_shop(grace_s=1)
     process = shop.serve()
@@ -143,6 +145,7 @@ def test_a_job_that_takes_longer_than_the_grace_is_handed_on(make_shop: Shops) -
     shop.wait(job_id, JobState.RUNNING)
 
 
+@pytest.mark.slow
 def test_serve_without_jobs_only_takes_them_in(make_shop: Shops) -> None:
     shop = make_shop(concurrency=0)
     process = shop.serve()

@@ -1,5 +1,6 @@
 """Jobs run by `offtake worker` processes that share an app database on PostgreSQL."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from jobs.shop import ROWS, Shop, Shops, children, end, is_gone, open_shop
 from offtake.model.job import ExportJob, JobState
-from servers import Postgres
+from servers import Postgres, run_postmaster
 from sites import wait_until
 
 NAP = "SELECT 1 AS n FROM pg_sleep({s})"
@@ -91,6 +92,7 @@ def test_a_worker_ends_with_its_children(working: Working) -> None:
     assert all(is_gone(pid) for pid in before)
 
 
+@pytest.mark.slow
 def test_a_tenant_runs_no_more_jobs_at_once_than_it_may(make_shop: Shops, postgres: Postgres) -> None:
     with postgres.database() as url:
         shop = make_shop(database=url, datasets=NAPS, concurrency=3, per_tenant=1)
@@ -125,13 +127,13 @@ def test_the_turns_of_a_killed_worker_are_taken_over(make_shop: Shops, postgres:
 
 @pytest.mark.slow
 def test_a_restart_of_postgresql_costs_no_job(make_shop: Shops) -> None:
-    from servers import run_postgres
-
-    with run_postgres() as server:
-        shop = make_shop(database=server.url(), datasets=NAPS, concurrency=2)
+    with run_postmaster() as postmaster:
+        shop = make_shop(database=postmaster.start().url(), datasets=NAPS, concurrency=2)
         workers = [shop.start("worker") for _ in range(2)]
         ids = [shop.submit() for _ in range(4)] + [shop.submit("second", limit=n) for n in range(1, 6)]
-        server.restart()
+        postmaster.stop(signal.SIGQUIT)
+        time.sleep(2)
+        postmaster.start()
         jobs = [shop.wait(id_, seconds=90) for id_ in ids]
         assert [job.state for job in jobs] == [JobState.SUCCEEDED] * 9
         assert all(worker.poll() is None for worker in workers)

@@ -73,6 +73,8 @@ def run_worker(config: Path) -> None:
     try:
         executor.start()
         collect_garbage_from_now()
+        if not executor.wait_warm():
+            raise InvalidConfig("No child process comes up; the log says why.")
         typer.echo("ready")
         ended.wait()
     finally:

@@ -5,16 +5,19 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from offtake.errors import Unavailable
+from offtake.model.job import ExportJob
 from offtake.model.ports import Stop
 from offtake.service.runs import BrokenAttempt, find_run, run_attempt
 from offtake.service.runtime import Runtime
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+AGAIN_S = 0.5  # between two tries to reach an app database that does not answer
 SOONER = "500"  # of 1000, in oom_score_adj: when memory runs out, a job goes before the service
 
 
@@ -53,7 +56,7 @@ def _run(runtime: Runtime, job_id: str, attempt: int, leave: Stop, tell_bug: Cal
     stop = Stop()
     detach = leave.attach(stop.set)
     try:
-        job = find_run(runtime, job_id, attempt)
+        job = _find(runtime, job_id, attempt, stop)
         if job is not None:
             run_attempt(runtime, job, stop)
     except BrokenAttempt as error:
@@ -64,3 +67,13 @@ def _run(runtime: Runtime, job_id: str, attempt: int, leave: Stop, tell_bug: Cal
     finally:
         detach()
     return True
+
+
+def _find(runtime: Runtime, job_id: str, attempt: int, stop: Stop) -> ExportJob | None:
+    """The job, as soon as the app database answers; None if that attempt no longer counts, or nobody waits for it."""
+    while not stop.is_set:
+        try:
+            return find_run(runtime, job_id, attempt)
+        except Unavailable:
+            time.sleep(AGAIN_S)
+    return None

@@ -127,6 +127,11 @@ class Children:
         """Start the first, and go on."""
         self._starter.start()
 
+    def wait_warm(self) -> bool:
+        """Wait until one is ready to work; False if that takes too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._idle or self._working), READY_S)
+
     def take(self, leaving: threading.Event) -> Child | None:
         """A child that is ready to work, waiting for one as long as that takes; None once it is time to leave."""
         with self._changed:

@@ -77,6 +77,10 @@ class Executor:
         told = (self._runtime, self._over, self._log)
         threading.Thread(target=sweep_forever, args=told, name="sweep", daemon=True).start()
 
+    def wait_warm(self) -> bool:
+        """Wait until a child is ready to work; False if none comes up."""
+        return self._children.wait_warm()
+
     def _register(self) -> None:
         limits = self._runtime.job_limits
         # Either way tenants are taken in random order, so that a long queue of one does not hold the others up. The
