@@ -24,6 +24,8 @@ from offtake.service.exports import Submission, submit_export
 from offtake.service.runs import claim_run, run_attempt
 from offtake.service.runtime import Runtime
 from offtake.service.sweep import Swept, sweep
+from offtake.store import open_store
+from servers import Postgres, Seaweed
 from sites import FakeSource, few, make_runtime
 
 NONE = timedelta(0)
@@ -208,6 +210,25 @@ def test_sweeps_and_commits_at_once_lose_nothing_and_leave_nothing(runtime: Runt
     artifacts = [job.artifact for job in done if job.artifact is not None]
     assert len(artifacts) == 25
     assert names(runtime) == {name for each in artifacts for name in (each.name, each.manifest_name)}
+
+
+def test_the_same_holds_on_postgresql_and_s3(
+    tmp_path: Path, clock: Clock, postgres: Postgres, seaweed: Seaweed
+) -> None:
+    with postgres.database() as url:
+        runtime = make_runtime(tmp_path, {"fake": FakeSource(few)}, now=clock, database=url)
+        runtime = replace(runtime, store=open_store(seaweed.spec("swept")))
+        kept, loser = finished(runtime), piece(runtime, str(uuid_utils.uuid7()), 1)
+        clock.ahead += timedelta(minutes=1)
+        assert loser in names(runtime)
+        assert sweep(runtime, grace=NONE) == Swept(orphans=1)
+        assert {name.partition("/")[0] for name in names(runtime)} == {kept.id}
+        clock.ahead += timedelta(days=7)
+        assert sweep(runtime, grace=NONE) == Swept(expired=1)
+        assert names(runtime) == set()
+        clock.ahead += timedelta(days=84)
+        assert sweep(runtime, grace=NONE) == Swept(rows=1)
+        runtime.appdb.close()
 
 
 def test_rows_of_jobs_long_over_go_once_their_file_is_gone(runtime: Runtime, clock: Clock) -> None:
