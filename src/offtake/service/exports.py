@@ -11,6 +11,7 @@ import uuid_utils
 
 from offtake.appdb import jobs as table
 from offtake.appdb.idempotency import Once
+from offtake.appdb.shares import revoke_shares_of_job
 from offtake.errors import Conflict, Expired, InsufficientScope, InvalidRequest, NotFound, NotReady
 from offtake.model.access import Principal, Scope, require
 from offtake.model.export import ExportRequest, Plan
@@ -205,12 +206,16 @@ def retry_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJ
 
 
 def delete_export(runtime: Runtime, principal: Principal, job_id: str) -> None:
-    """Forget the job and delete its bytes; one that runs is cancelled first. Raises NotFound, InsufficientScope."""
+    """Forget the job, delete its bytes and revoke its shares; one that runs is cancelled first.
+
+    Raises NotFound, InsufficientScope.
+    """
     job = _own_export(runtime, principal, job_id)
     now = runtime.now()
     table.cancel_job(runtime.appdb, job.id, now, now)
     ended = table.find_job(runtime.appdb, job.id) or job
     delete_artifact(runtime, ended)
+    revoke_shares_of_job(runtime.appdb, job.id, now)
     table.delete_job(runtime.appdb, job.id)
 
 

@@ -1,0 +1,72 @@
+"""What a share opens, sent over HTTP: every download from byte 0 is a use, looking and resuming are not."""
+
+import anyio
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import Response
+
+from offtake.errors import PreconditionFailed
+from offtake.service.shares import Shared, check_unused, download_shared, give_back_use, use_share
+from offtake.web.artifacts import etag_of, send_artifact
+from offtake.web.ranges import parse_ranges
+from offtake.web.responses import stream_response
+from offtake.web.site import site_of
+
+NOTHING_SENT = (304, 416)
+
+
+async def send_shared(request: Request, shared: Shared) -> Response:
+    """The file, with the use counted; HEAD and the rest of a download that broke off cost none.
+
+    The request counts as one of the share's rate. Raises Expired or Revoked if there is no use left, RateLimited, and
+    what fetching or running it raises; a use that brought no byte is given back.
+    """
+    site = site_of(request)
+    request.state.principal = shared.principal
+    request.state.allowance = site.runtime.counters.count_request(shared.principal)
+    if getattr(request.state, "head", False):
+        check_unused(site.runtime, shared.share)
+        return _without_tag(await _send(request, shared))
+    if _is_resumption(request, shared):
+        return await _send(request, shared)
+    with anyio.CancelScope(shield=True):  # whoever leaves now must not leave it unknown whether it was counted
+        await run_sync(use_share, site.runtime, shared)
+    is_used = False
+    try:
+        response = await _send(request, shared)
+        is_used = response.status_code not in NOTHING_SENT
+    finally:
+        if not is_used:
+            with anyio.CancelScope(shield=True):
+                await run_sync(give_back_use, site.runtime, shared, limiter=site.exits)
+    return response if is_used else _without_tag(response)
+
+
+async def _send(request: Request, shared: Shared) -> Response:
+    if shared.artifact is None:
+        runtime = site_of(request).runtime
+        return await stream_response(
+            request, lambda stop, on_rows: download_shared(runtime, shared, stop=stop, on_rows=on_rows)
+        )
+    try:
+        # The bucket would let whoever was redirected fetch it again.
+        return await send_artifact(request, shared.artifact, may_redirect=shared.share.max_downloads is None)
+    except PreconditionFailed as error:
+        raise PreconditionFailed(error.detail, hint="Ask without If-Match.") from None
+
+
+def _is_resumption(request: Request, shared: Shared) -> bool:
+    """Whether it asks for later parts of the very file that somebody began to download."""
+    artifact, headers = shared.artifact, request.headers
+    if artifact is None or not shared.share.uses or headers.get("if-range") != etag_of(artifact):
+        return False
+    spans = parse_ranges(",".join(headers.getlist("range")), artifact.bytes)
+    return bool(spans) and all(span.start > 0 for span in spans or ())
+
+
+def _without_tag(response: Response) -> Response:
+    """Without what names the bytes: who knows it may resume, and only who has used the share shall."""
+    for name in ("ETag", "Repr-Digest"):
+        if name in response.headers:
+            del response.headers[name]
+    return response
