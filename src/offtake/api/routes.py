@@ -7,7 +7,7 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from offtake import __version__
-from offtake.api import bodies, bodies_saved, datasets, definitions, docs, exports, health, keys
+from offtake.api import bodies, bodies_pages, bodies_saved, datasets, definitions, docs, exports, health, keys, pages
 from offtake.api.spec import write_spec
 from offtake.web.problems import install_problems
 from offtake.web.site import Site
@@ -33,8 +33,16 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     )
     api.state.site = site
     api.openapi = lambda: _spec(api)  # type: ignore[method-assign]
-    routers = (datasets.ROUTES, exports.ROUTES, definitions.ROUTES, keys.ROUTES, health.ROUTES, docs.ROUTES)
-    words = bodies.WORDS | bodies_saved.WORDS
+    routers = (
+        datasets.ROUTES,
+        exports.ROUTES,
+        definitions.ROUTES,
+        pages.ROUTES,
+        keys.ROUTES,
+        health.ROUTES,
+        docs.ROUTES,
+    )
+    words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS
     install_problems(api, words, [route for router in routers for route in router.routes])
     for router in routers:
         api.include_router(router)

@@ -39,6 +39,11 @@ def encode_json(stream: RowStream, options: JsonOptions) -> Chunks:
     head, tail = b"[", b"\n]\n"
     if options.meta:
         head, tail = b'{"meta":' + dumps(_meta(stream)) + b',"data":[', b"\n]}\n"
+    return encode_objects(stream, options, head, tail)
+
+
+def encode_objects(stream: RowStream, options: JsonOptions, head: bytes, tail: bytes) -> Chunks:
+    """The same objects, with commas between them, after any head and before any tail."""
     cells = json_cells(stream, options)
     template = RowTemplate(cells, Fixed(b"{"), Fixed(b"}"), first=b"\n", between=b",\n")
     return render_stream(stream, template, head, tail)

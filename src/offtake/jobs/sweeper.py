@@ -1,4 +1,4 @@
-"""The loop that sweeps: expired files once a minute, the whole store once an hour."""
+"""The loop that sweeps: expired files and snapshots once a minute, the whole store once an hour."""
 
 import random
 import threading
@@ -8,7 +8,7 @@ from typing import Any
 
 from offtake.errors import OfftakeError
 from offtake.service.runtime import Runtime
-from offtake.service.sweep import Swept, sweep, sweep_expired
+from offtake.service.sweep import Swept, sweep, sweep_expired, sweep_snapshots
 
 EVERY_S = 60.0
 WHOLE_STORE_EVERY = 60  # rounds: listing a large bucket costs time and money
@@ -28,7 +28,7 @@ def sweep_forever(runtime: Runtime, stopping: threading.Event, log: Any) -> None
 def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
     """One round. It raises nothing, so that one bad minute does not end the sweeping for good."""
     try:
-        swept = sweep(runtime, grace=_grace(runtime)) if whole_store else Swept(expired=sweep_expired(runtime))
+        swept = sweep(runtime, grace=_grace(runtime)) if whole_store else _sweep_ended(runtime)
     except OfftakeError as error:
         log.warning("sweep failed", code=error.code, detail=error.detail)
     except Exception as error:
@@ -36,6 +36,10 @@ def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
     else:
         if swept:
             log.info("swept", **asdict(swept))
+
+
+def _sweep_ended(runtime: Runtime) -> Swept:
+    return Swept(expired=sweep_expired(runtime), snapshots=sweep_snapshots(runtime))
 
 
 def _grace(runtime: Runtime) -> timedelta:

@@ -17,4 +17,6 @@ class Limits:
     rows_per_day: int = 0
     bytes_per_day: int = 0
     body_bytes: int = 1_000_000
+    snapshots_per_tenant: int = 20
+    snapshot_bytes_per_tenant: int = 10_000_000_000
     store: str = ""

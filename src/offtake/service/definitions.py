@@ -197,7 +197,7 @@ def run_definition(
     definition = find_definition(runtime, principal, definition_id)
     how = replace(how or Submission(), definition_id=definition.id)
     request = change(runnable_request(definition))
-    with _naming_dataset(runtime, request):
+    with naming_dataset(runtime, request):
         submitted = submit_export(runtime, principal, request, how)
     if submitted.is_new:
         table.touch_definition(runtime.appdb, definition.id, runtime.now())
@@ -216,7 +216,7 @@ def open_definition(
     """Its file, streamed now, with the rights of whoever asks."""
     definition = find_definition(runtime, principal, definition_id)
     request = change(runnable_request(definition))
-    with _naming_dataset(runtime, request):
+    with naming_dataset(runtime, request):
         download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows)
     return replace(download, chunks=_noted(runtime, definition.id, download.chunks))
 
@@ -232,7 +232,7 @@ def preview_definition(runtime: Runtime, principal: Principal, definition_id: st
     """The first rows exactly as the file will hold them, and how many it would have. That is not an execution."""
     definition = find_definition(runtime, principal, definition_id)
     request = runnable_request(definition)
-    with _naming_dataset(runtime, request):
+    with naming_dataset(runtime, request):
         return preview_rows(runtime, principal, request, stop=stop)
 
 
@@ -253,12 +253,12 @@ def _check_draft(runtime: Runtime, principal: Principal, draft: Draft, own_id: s
         _check_members(runtime, principal, draft.members, own_id)
         return
     check_file(runtime, draft.request)
-    with _naming_dataset(runtime, draft.request):
+    with naming_dataset(runtime, draft.request):
         plan_request(runtime, principal, draft.request)
 
 
 @contextmanager
-def _naming_dataset(runtime: Runtime, request: ExportRequest) -> Iterator[None]:
+def naming_dataset(runtime: Runtime, request: ExportRequest) -> Iterator[None]:
     """A dataset or schema that is gone must not look as if the definition were."""
     try:
         yield

@@ -150,6 +150,8 @@ class LimitsBody(Body):
     rows_per_day: Count = Limits.rows_per_day
     bytes_per_day: Count = Limits.bytes_per_day
     body_bytes: Count = Limits.body_bytes
+    snapshots_per_tenant: Count = Limits.snapshots_per_tenant
+    snapshot_bytes_per_tenant: Count = Limits.snapshot_bytes_per_tenant
     store: str = Field(default=Limits.store, description="A Redis URL that shares the counters between processes.")
 
 
