@@ -1,14 +1,18 @@
 """Jobs run by `offtake worker` processes that share an app database on PostgreSQL."""
 
+import json
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import psycopg
 import pytest
 
+import offtake
 from jobs.shop import ROWS, Shop, Shops, children, end, is_gone, open_shop
 from offtake.model.job import ExportJob, JobState
 from servers import Postgres, run_postmaster
@@ -44,13 +48,15 @@ def test_a_cancelled_job_ends_its_query_at_once(working: Working) -> None:
 
 def asleep(shop: Shop) -> int:
     """How many queries of ours sleep in PostgreSQL."""
+    sleeping = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    return run_sql(shop, sleeping)
+
+
+def run_sql(shop: Shop, statement: str) -> int:
+    """How many rows it gave or changed in the shop's own database."""
     url = shop.runtime.appdb.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+        return connection.execute(statement.encode()).rowcount
 
 
 def test_low_priorities_go_first(working: Working) -> None:
@@ -152,3 +158,28 @@ def test_many_workers_do_not_slow_each_other_down(make_shop: Shops, postgres: Po
         shop.wait(shop.submit())
         assert time.monotonic() - began < 2
         assert '"queue"' not in shop.log()
+
+
+@pytest.mark.slow
+def test_a_worker_of_a_newer_version_takes_over_jobs_of_an_older(
+    make_shop: Shops, postgres: Postgres, tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer"
+    shutil.copytree(Path(offtake.__file__).parent, newer / "offtake", ignore=shutil.ignore_patterns("__pycache__"))
+    (newer / "offtake" / "__init__.py").write_text('"""Newer."""\n\n__version__ = "99.0"\n')
+    turns = newer / "offtake" / "jobs" / "turns.py"
+    turns.write_text(turns.read_text().replace("attempt began", "newer attempt began"))
+    with postgres.database() as url:
+        long = {"long": {"source": "pg", "sql": NAP.format(s="(SELECT max(s) FROM patience)")}}
+        shop = make_shop(database=url, datasets=long, concurrency=1)
+        run_sql(shop, "CREATE TABLE patience AS SELECT 600 AS s")
+        old = shop.start("worker")
+        ids = [shop.submit("long"), shop.submit()]
+        shop.wait(ids[0], JobState.RUNNING)
+        shop.start("worker", environ={"PYTHONPATH": str(newer)})
+        run_sql(shop, "UPDATE patience SET s = 0")
+        old.kill()
+        jobs = [shop.wait(id_, seconds=60) for id_ in ids]
+    assert [(job.state, job.attempt) for job in jobs] == [(JobState.SUCCEEDED, 2), (JobState.SUCCEEDED, 1)]
+    lines = [json.loads(line) for line in shop.log().splitlines()]
+    assert [line["job"] for line in lines if line["event"] == "newer attempt began"].count(ids[0]) == 1

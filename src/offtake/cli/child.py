@@ -10,7 +10,7 @@ from pathlib import Path
 
 from offtake.cli import collect_garbage_from_now
 from offtake.errors import OfftakeError
-from offtake.jobs.child import die_with, serve_child
+from offtake.jobs.child import serve_child
 from offtake.model.ports import Stop
 from offtake.service.spans import end_tracing
 from offtake.web.logs import open_log, where
@@ -18,9 +18,8 @@ from offtake.web.logs import open_log, where
 FAILED, ENDED = 1, 128 + signal.SIGTERM
 
 
-def run_child(config: Path, parent: int) -> None:
+def run_child(config: Path) -> None:
     """Run what stdin says until it ends. SIGTERM breaks a running job off; Ctrl-C is for the parent."""
-    die_with(parent)
     leave = Stop()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: leave.set())

@@ -150,9 +150,12 @@ def worker(config: Config = DEFAULT_CONFIG) -> None:
 def job_child(parent: Annotated[int, typer.Option()], config: Config = DEFAULT_CONFIG) -> None:
     """Run jobs for the process that started this one."""
     with telling_failures():
+        from offtake.jobs.parent import die_with
+
+        die_with(parent)
         from offtake.cli.child import run_child
 
-        run_child(config, parent)
+        run_child(config)
 
 
 @app.command()

@@ -1,14 +1,8 @@
 """What a child process does: one job after the other, as its parent tells it."""
 
-import ctypes
 import json
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path
 
 from offtake.errors import Unavailable
 from offtake.model.job import ExportJob
@@ -16,19 +10,7 @@ from offtake.model.ports import Stop
 from offtake.service.runs import BrokenAttempt, find_run, run_attempt
 from offtake.service.runtime import Runtime
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 AGAIN_S = 0.5  # between two tries to reach an app database that does not answer
-SOONER = "500"  # of 1000, in oom_score_adj: when memory runs out, a job goes before the service
-
-
-def die_with(parent: int) -> None:
-    """Be killed when the thread that started this process ends (Linux); exits at once if that was before."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(SOONER, "ascii")
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def serve_child(
