@@ -7,7 +7,20 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from offtake import __version__
-from offtake.api import bodies, bodies_pages, bodies_saved, datasets, definitions, docs, exports, health, keys, pages
+from offtake.api import (
+    bodies,
+    bodies_pages,
+    bodies_saved,
+    bodies_shares,
+    datasets,
+    definitions,
+    docs,
+    exports,
+    health,
+    keys,
+    pages,
+    shares,
+)
 from offtake.api.spec import write_spec
 from offtake.web.problems import install_problems
 from offtake.web.site import Site
@@ -38,11 +51,12 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
         exports.ROUTES,
         definitions.ROUTES,
         pages.ROUTES,
+        shares.ROUTES,
         keys.ROUTES,
         health.ROUTES,
         docs.ROUTES,
     )
-    words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS
+    words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS | bodies_shares.WORDS
     install_problems(api, words, [route for router in routers for route in router.routes])
     for router in routers:
         api.include_router(router)

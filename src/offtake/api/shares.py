@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Annotated, Any
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +19,7 @@ from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
 from offtake.web.responses import run_stoppable
 from offtake.web.sharepage import prefers_page, refusal_page, share_page
-from offtake.web.shares import send_shared
+from offtake.web.shares import find_shared, send_shared
 from offtake.web.site import site_of
 
 PUBLIC = {"Vary": "Accept", "X-Robots-Tag": "noindex, nofollow"}
@@ -107,11 +106,10 @@ async def get_shared(
 
 
 async def _open(request: Request, token: str, *, as_page: bool) -> Response:
-    runtime = site_of(request).runtime
-    shared = await run_sync(shares.open_share, runtime, token)
+    shared = await find_shared(request, token)
     if not as_page:
         return await send_shared(request, shared)
-    shares.check_unused(runtime, shared.share)
+    shares.check_unused(site_of(request).runtime, shared.share)
     return share_page(shared)
 
 

@@ -1,12 +1,14 @@
 """What a share opens, sent over HTTP: every download from byte 0 is a use, looking and resuming are not."""
 
+from functools import partial
+
 import anyio
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
 from offtake.errors import PreconditionFailed
-from offtake.service.shares import Shared, check_unused, download_shared, give_back_use, use_share
+from offtake.service.shares import MARK, Shared, check_unused, download_shared, give_back_use, open_share, use_share
 from offtake.web.artifacts import etag_of, send_artifact
 from offtake.web.ranges import parse_ranges
 from offtake.web.responses import stream_response
@@ -15,15 +17,22 @@ from offtake.web.site import site_of
 NOTHING_SENT = (304, 416)
 
 
+async def find_shared(request: Request, token: str, *, prefix: str = MARK) -> Shared:
+    """What the token opens, with this request counted. Raises what `open_share` raises, RateLimited."""
+    runtime = site_of(request).runtime
+    shared = await run_sync(partial(open_share, runtime, token, prefix=prefix))
+    request.state.principal = shared.principal
+    request.state.allowance = runtime.counters.count_request(shared.principal)
+    return shared
+
+
 async def send_shared(request: Request, shared: Shared) -> Response:
     """The file, with the use counted; HEAD and the rest of a download that broke off cost none.
 
-    The request counts as one of the share's rate. Raises Expired or Revoked if there is no use left, RateLimited, and
-    what fetching or running it raises; a use that brought no byte is given back.
+    Raises Expired or Revoked if there is no use left, and what fetching or running it raises; a use that brought no
+    byte is given back.
     """
     site = site_of(request)
-    request.state.principal = shared.principal
-    request.state.allowance = site.runtime.counters.count_request(shared.principal)
     if getattr(request.state, "head", False):
         check_unused(site.runtime, shared.share)
         return _without_tag(await _send(request, shared))
