@@ -33,6 +33,18 @@ def test_the_command_needs_the_same_memory_for_any_number_of_rows(home: Path, fo
     assert peaks[1] <= GROWTH * peaks[0], peaks
 
 
+@pytest.mark.parametrize("size", [("--part-rows", "50000"), ("--part-bytes", "5000000")])
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_a_zip_of_parts_needs_the_same_memory_for_any_number_of_them(
+    home: Path, format: str, size: tuple[str, str]
+) -> None:
+    peaks = [
+        peak_mb([*OFFTAKE, "export", "many", "-o", "many.zip", "--format", format, *size, "--limit", str(rows)], home)
+        for rows in (2 * FEW, 10 * FEW)
+    ]
+    assert peaks[1] <= GROWTH * peaks[0], peaks
+
+
 @needs_curl
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_server_needs_the_same_memory_for_any_number_of_rows(home: Path, format: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -63,16 +63,15 @@ def export_parts(
     Otherwise as `export_chunks`; raises InvalidRequest once there are more than 10,000 parts.
     """
     options = options or format.options()
-    account = account or Account()
     deflate = getattr(options, "deflate", "fast")
     packing = PACKINGS[deflate if compression == "none" else "stored"]
     encode = partial(_encode, format, options, compression, deflate)
     with (
         open_rows(source, plan, stop or Stop(), on_rows=on_rows, account=account) as rows,
         ZipStream(rows.snapshot_at, packing) as archive,
-        closing(_parts(Feed(rows, cut), encode, name_part, archive, account.parts)) as parts,
+        closing(_parts(Feed(rows, cut), encode, name_part, archive, account)) as parts,
     ):
-        yield from count_chunks(parts, account)
+        yield from parts if account is None else count_chunks(parts, account)
 
 
 def _encode(format: Format, options: Any, compression: str, deflate: Any, rows: RowStream) -> Chunks:
@@ -121,17 +120,18 @@ class Feed:
 
 @dataclass
 class Tally:
-    """What a part has come to so far."""
+    """What a part has come to so far; `digest` None = nobody will ask for it."""
 
+    digest: Any
     rows: int = 0
     size: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The same chunks, counted and hashed as they pass."""
         for chunk in chunks:
             self.size += len(chunk)
-            self.digest.update(chunk)
+            if self.digest is not None:
+                self.digest.update(chunk)
             yield chunk
 
 
@@ -140,18 +140,21 @@ def _parts(
     encode: Callable[[RowStream], Chunks],
     name_part: Callable[[int], str],
     archive: ZipStream,
-    done: list[Part],
+    account: Account | None,
 ) -> Chunks:
     """Part after part until no row is left, at least one; then the zip's directory."""
-    while not done or not feed.is_empty:
-        if len(done) == MOST_PARTS:
+    number = 0
+    while not number or not feed.is_empty:
+        number += 1
+        if number > MOST_PARTS:
             pointer = "/part_rows" if feed.cut.rows else "/part_bytes"
             raise InvalidRequest(
                 f"These are more than {MOST_PARTS:,} parts.", hint="Ask for larger parts.", pointer=pointer
             )
-        name, tally = name_part(len(done) + 1), Tally()
+        name, tally = name_part(number), Tally(hashlib.sha256() if account else None)
         with closing(encode(feed.open_part(tally))) as chunks:
             first = next(chunks, b"")  # what it cannot encode is said before the entry has begun
             yield from archive.stream(name, tally.watch(chain((first,), chunks)))
-        done.append(Part(name, tally.rows, tally.size, tally.digest.hexdigest()))
+        if account is not None:
+            account.parts.append(Part(name, tally.rows, tally.size, tally.digest.hexdigest()))
     yield archive.end()
