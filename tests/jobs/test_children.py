@@ -110,6 +110,15 @@ def test_a_program_that_does_not_start_is_told_and_tried_again() -> None:
         assert failures[0] == "ended with exit code 7"
 
 
+def test_a_program_that_is_not_there_is_told_and_tried_again() -> None:
+    failures: list[str] = []
+    children = Children(["/nowhere/python"], 1, failures.append)
+    children.start()
+    wait_until(lambda: len(failures) >= 2, 20)
+    children.close()
+    assert failures[0] == "cannot be started: No such file or directory"
+
+
 def test_who_leaves_waits_for_no_child() -> None:
     leaving = threading.Event()
     with many("import time; time.sleep(60)") as (children, _):

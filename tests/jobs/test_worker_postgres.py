@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -88,6 +89,20 @@ def test_a_tenant_with_many_jobs_does_not_hold_the_others_up(working: Working) -
     lone = shop.submit(tenant="globex")
     ends = [finished(shop.wait(id_, seconds=60)) for id_ in many]
     assert finished(shop.wait(lone)) < ends[-1]
+
+
+def test_a_worker_that_was_taken_for_dead_ends_with_its_children(make_shop: Shops, postgres: Postgres) -> None:
+    with postgres.database() as url, psycopg.connect(url, autocommit=True) as heir:
+        worker = make_shop(database=url, concurrency=1).start("worker")
+        below = children(worker)
+        session = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+        (pid,) = heir.execute(session, ["offtake locks"]).fetchone() or (0,)
+        lock = "SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+        (key,) = heir.execute(lock, [pid]).fetchone() or (0,)
+        threading.Timer(0.5, postgres.execute, [f"SELECT pg_terminate_backend({pid})"]).start()
+        heir.execute("SELECT pg_advisory_lock(%s::bigint)", [key])  # first in the line when it comes free
+        assert worker.wait(20) == 75
+        wait_until(lambda: all(is_gone(child) for child in below), 5)
 
 
 def test_a_worker_ends_with_its_children(working: Working) -> None:

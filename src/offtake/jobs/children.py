@@ -54,9 +54,10 @@ class Child:
         """What it said, waiting at most so long; None if it said nothing. Raises EOFError if it has ended."""
         assert self._process.stdout is not None
         until = time.monotonic() + seconds
+        poll = select.poll()  # select() itself knows no descriptor above 1023, which a busy server has
+        poll.register(self._process.stdout, select.POLLIN)
         while b"\n" not in self._heard:
-            readable, _, _ = select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not readable:
+            if not poll.poll(1000 * max(0.0, until - time.monotonic())):
                 return None
             data = os.read(self._process.stdout.fileno(), 65536)
             if not data:
@@ -174,18 +175,27 @@ class Children:
                     self._changed.wait(WAKE_S)
                 if self._closing:
                     return
-            child = Child(self._command)
-            if self._is_ready(child):
+            why = self._start_one()
+            if not why:
                 pause_s = WAKE_S
-                with self._changed:
-                    self._idle.append(child)
-                    self._changed.notify_all()
-                continue
-            child.kill()
-            if not self._closing:
-                self._on_failure(child.why())
+            elif not self._closing:
+                self._on_failure(why)
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _start_one(self) -> str:
+        """Add one to the idle; else why it did not come up."""
+        try:
+            child = Child(self._command)
+        except OSError as error:
+            return f"cannot be started: {error.strerror}"
+        if not self._is_ready(child):
+            child.kill()
+            return child.why()
+        with self._changed:
+            self._idle.append(child)
+            self._changed.notify_all()
+        return ""
 
     def _wants_one(self) -> bool:
         for child in [child for child in self._idle if not child.is_alive]:
