@@ -10,6 +10,7 @@ import httpx2
 
 from api.desk import Desk, open_desk
 from offtake.model.dataset import Dataset
+from offtake.service.runtime import Runtime
 
 DEFINITIONS = "/api/v1/definitions"
 WRITER = ("reports:read", "reports:write")
@@ -53,7 +54,10 @@ class Shelf:
 def open_shelf(home: Path) -> Iterator[Shelf]:
     """A shelf with a key that may write."""
     datasets: dict[str, Dataset] = {}
-    with open_desk(home, lambda runtime: replace(runtime, datasets=datasets | runtime.datasets)) as desk:
-        found = desk.runtime.datasets
-        assert isinstance(found, dict)
-        yield Shelf(desk.holding(*WRITER), found)
+
+    def configure(runtime: Runtime) -> Runtime:
+        datasets.update(runtime.datasets)
+        return replace(runtime, datasets=datasets)
+
+    with open_desk(home, configure) as desk:
+        yield Shelf(desk.holding(*WRITER), datasets)
