@@ -49,6 +49,12 @@ class Flavour:
     no_elements: Callable[[Expr], Expr]
     has_nulls_last: bool = True
 
+    def nulls_last(self, directed: Any, value: Expr) -> list[Any]:
+        """A direction to order by, with the rows in which the value is null behind all others."""
+        if self.has_nulls_last:
+            return [directed.nulls_last()]
+        return [sa.case((value.is_(None), sa.literal_column("1")), else_=sa.literal_column("0")), directed]
+
 
 def bind(value: Any, type_: sa.types.TypeEngine[Any] | None = None) -> Expr:
     """A bound parameter; without a type, the database takes the type of what it is compared with."""

@@ -16,6 +16,7 @@ from offtake.model.filter import And, Condition, Filter, Operator, Or
 from offtake.query.columns import View, choose_columns, view_of
 from offtake.query.dates import resolve_date
 from offtake.query.filters import check_filter, find_unmasked
+from offtake.query.groups import plan_report, report_columns, wants_report
 from offtake.query.nearest import nearest
 
 _UNORDERED = (FieldType.JSON, FieldType.LIST, FieldType.STRUCT)
@@ -32,19 +33,26 @@ def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, 
     reader = Reader(read_locale(request.locale), read_timezone(request.timezone))
     view = view_of(dataset, principal, reader.timezone or "UTC")
     limit = _limit(request.limit)
-    columns, expansion = choose_columns(request, view)
+    report, expansion = None, None
+    if wants_report(request):
+        report, order = plan_report(request, view)
+        columns = report_columns(report)
+    else:
+        order = _order(request.sort, view)
+        columns, expansion = choose_columns(request, view)
     return Plan(
         dataset=dataset,
         columns=columns,
         confinement=_confinement(dataset, principal),
         where=_where(request, view, now),
-        order=_order(request.sort, view),
+        order=order,
         limit=limit,
         row_limit=0 if limit is not None and limit <= dataset.row_limit else dataset.row_limit,
         reader=reader,
         expansion=expansion,
         planned_at=now,
         asked_by=principal.id,
+        report=report,
     )
 
 

@@ -13,9 +13,13 @@ On SQLite the source registers these functions, deterministic, giving null for n
 - `offtake_time(value)`: `query.keys.time_key` of the time that the source reads
 - `offtake_decimal(value)`: `query.keys.decimal_key(value)`
 - `offtake_boolean(value)`: 1 or 0, as the source itself reads the value
+
+and for reports those of `query.figures`. A plan with a report gives its groups instead of its rows; their date-times
+are instants where a database has them, and UTC on MySQL and MariaDB, whatever `timezone` is.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +27,9 @@ import sqlalchemy as sa
 
 from offtake.model.dataset import Dataset, Field, FieldType, Mask
 from offtake.model.export import Column, Confinement, OrderKey, Plan
+from offtake.query.figures import Figures, figures_of
 from offtake.query.flavours import Expr, Flavour, bind, flavour_of
+from offtake.query.grouped import matched_columns, select_groups, select_report
 from offtake.query.inside import inside_of
 from offtake.query.predicates import Reading, predicate, same_uuid
 
@@ -37,6 +43,10 @@ def build_select(plan: Plan, dialect: str, *, timezone: str = "UTC", naive: froz
     column has a label of our own, since its name is the caller's.
     """
     reading = _reading(plan, dialect, timezone, naive)
+    if plan.report is not None:
+        figures = figures_of(dialect)
+        groups = select_report(plan, plan.report, _matched(plan, reading, figures), figures, reading.flavour.nulls_last)
+        return groups if plan.limit is None else _limited(groups, plan.limit)
     statement = _confined(
         sa.select(*(_shown(column, reading, number) for number, column in enumerate(plan.columns))), plan, reading
     )
@@ -50,10 +60,35 @@ def build_count(
 ) -> sa.Select[Any]:
     """How many rows the plan matches, its `limit` aside; never more than `at_most`, and then no more rows are read."""
     reading = _reading(plan, dialect, timezone, naive)
+    if plan.report is not None:
+        figures = figures_of(dialect)
+        groups = select_groups(plan.report, _matched(plan, reading, figures), figures, reading.flavour.nulls_last)
+        return _counted(groups if at_most is None else _limited(groups, at_most))
     if at_most is None:
         return _confined(sa.select(sa.func.count()), plan, reading)
     rows = _confined(sa.select(sa.literal_column("1").label("matched")), plan, reading)
-    return sa.select(sa.func.count()).select_from(_limited(rows, at_most).subquery("matches"))
+    return _counted(_limited(rows, at_most))
+
+
+def typing_plans(plan: Plan) -> tuple[Plan | None, Plan | None]:
+    """Two plans that give no rows, only the types of columns: the dataset's date-times after the plan's own columns,
+    and a report's, which can be built only once it is known which of those are naive. None where there is no column.
+    """
+    probe = replace(plan, confinement=None, where=None, order=(), limit=0)
+    instants = tuple(Column(field) for field in plan.dataset.fields if field.type is FieldType.DATETIME)
+    columns = instants if plan.report else plan.columns + instants
+    rows = replace(probe, columns=columns, report=None) if columns else None
+    return rows, probe if plan.report else None
+
+
+def _counted(rows: sa.Select[Any]) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(rows.subquery("matches"))
+
+
+def _matched(plan: Plan, reading: Reading, figures: Figures) -> sa.Select[Any]:
+    """What the plan's report reads of the rows that the plan lets through."""
+    assert plan.report is not None
+    return _confined(sa.select(*matched_columns(plan.report, figures, reading)), plan, reading)
 
 
 def _limited(statement: sa.Select[Any], rows: int) -> sa.Select[Any]:
@@ -63,7 +98,8 @@ def _limited(statement: sa.Select[Any], rows: int) -> sa.Select[Any]:
 
 def _reading(plan: Plan, dialect: str, timezone: str, naive: frozenset[str]) -> Reading:
     dataset = plan.dataset
-    names = {field.column for field in (*dataset.fields, *dataset.custom)} | {key.column for key in plan.order}
+    names = {field.column for field in (*dataset.fields, *dataset.custom)}
+    names |= set() if plan.report else {key.column for key in plan.order}
     names |= {wall.column for wall in _walls(plan)}
     table = _table(dataset, [sa.column(name) for name in sorted(names)])
     return Reading(dataset, table, flavour_of(dialect), inside_of(dialect), ZoneInfo(timezone), naive)
@@ -127,7 +163,4 @@ def _order(key: OrderKey, reading: Reading) -> list[Any]:
     field = Field(key.column, key.type or FieldType.STRING, key.column, key.column, path=key.path)
     column = reading.column(field)
     value = reading.comparable(field) if key.type else column
-    directed = value.desc() if key.descending else value.asc()
-    if reading.flavour.has_nulls_last:
-        return [directed.nulls_last()]
-    return [sa.case((column.is_(None), sa.literal_column("1")), else_=sa.literal_column("0")), directed]
+    return reading.flavour.nulls_last(value.desc() if key.descending else value.asc(), column)

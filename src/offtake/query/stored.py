@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from offtake.model.dataset import Sort
-from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.model.export import DatePart, DateRange, ExportRequest, FieldChoice, Grouping, Measure, MeasureFn
 from offtake.query.filters import parse_filter
 from offtake.query.shown import filter_json
 
@@ -25,6 +25,9 @@ def request_json(request: ExportRequest) -> dict[str, Any]:
         found["sort"] = [vars(sort) for sort in request.sort]
     if request.date_range is not None:
         found["date_range"] = vars(request.date_range)
+    for name in ("group_by", "measures"):
+        if name in found:
+            found[name] = [vars(each) for each in found[name]]
     if "options" in found:
         found["options"] = dict(request.options)
     return found
@@ -41,4 +44,14 @@ def read_request(stored: Mapping[str, Any]) -> ExportRequest:
         given["sort"] = tuple(Sort(**sort) for sort in given["sort"])
     if "date_range" in given:
         given["date_range"] = DateRange(**given["date_range"])
+    given["group_by"] = tuple(_grouping(**each) for each in given.get("group_by", ()))
+    given["measures"] = tuple(_measure(**each) for each in given.get("measures", ()))
     return ExportRequest(**given)
+
+
+def _grouping(field: str, part: str | None, label: str | None) -> Grouping:
+    return Grouping(field, None if part is None else DatePart(part), label)
+
+
+def _measure(fn: str, field: str | None, label: str | None) -> Measure:
+    return Measure(MeasureFn(fn), field, label)

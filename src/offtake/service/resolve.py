@@ -69,6 +69,8 @@ def needs_custom_fields(request: ExportRequest) -> bool:
         return True
     names = [choice.field for choice in request.fields or ()]
     names += [sort.field for sort in request.sort or ()]
+    names += [grouping.field for grouping in request.group_by]
+    names += [measure.field or "" for measure in request.measures]
     names += [request.date_range.field or ""] if request.date_range else []
     return any(str(name).startswith(CUSTOM) for name in (*names, *_filtered(request.filter)))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +14,7 @@ from offtake.errors import Cancelled, InvalidConfig, OfftakeError, SourceFailed,
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import RowStream, SourceSpec, Stop, Table
-from offtake.query.sql import build_count, build_select
+from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source import mysql
 from offtake.source.arrow_types import arrow_type
 from offtake.source.row_limit import check_row_limit
@@ -210,20 +209,26 @@ class DatabaseSource:
 
     def _types(self, connection: sa.Connection, plan: Plan) -> tuple[list[RowColumn], frozenset[str]]:
         """How each column is read, and the names of the dataset's datetime fields that have no zone."""
-        instants = tuple(Column(field) for field in plan.dataset.fields if field.type is FieldType.DATETIME)
-        columns = plan.columns + instants
         if not self._is_mysql:
-            return [self._column(column, None) for column in plan.columns], frozenset(c.name for c in instants)
-        wide = replace(plan, columns=columns, confinement=None, where=None, order=(), limit=0)
-        with connection.execute(_numbered(self._build(wide, frozenset()))) as result:
-            described = _description(result)
-        naive = (c.name for c, given in zip(columns, described, strict=True) if mysql.is_naive(given))
-        types = [self._column(c, given) for c, given in zip(plan.columns, described[: len(plan.columns)], strict=True)]
-        return types, frozenset(naive)
+            naive = frozenset(field.name for field in plan.dataset.fields if field.type is FieldType.DATETIME)
+            return [self._column(column, None, self._zone) for column in plan.columns], naive
+        rows, report = typing_plans(plan)
+        described = self._described_by(connection, rows, frozenset()) if rows else []
+        columns = rows.columns if rows else ()
+        naive = frozenset(c.name for c, given in zip(columns, described, strict=True) if mysql.is_naive(given))
+        if report:
+            described = self._described_by(connection, report, naive)
+            return [self._column(*each, _UTC) for each in zip(plan.columns, described, strict=True)], naive
+        zones = (self._zone if mysql.is_naive(given) else _UTC for given in described)
+        types = [self._column(*each) for each in zip(plan.columns, described, zones, strict=False)]
+        return types, naive
 
-    def _column(self, column: Column, given: Sequence[Any] | None) -> RowColumn:
+    def _described_by(self, connection: sa.Connection, plan: Plan, naive: frozenset[str]) -> list[Sequence[Any]]:
+        with connection.execute(_numbered(self._build(plan, naive))) as result:
+            return _description(result)
+
+    def _column(self, column: Column, given: Sequence[Any] | None, zone: ZoneInfo) -> RowColumn:
         bound = mysql.bound(given) if given is not None else None
-        zone = _UTC if given is not None and not mysql.is_naive(given) else self._zone
         wanted = arrow_type(column.type, column.field.items, column.field.fields, bound)
         return RowColumn(column.name, column.type, wanted, zone)
 

@@ -4,7 +4,6 @@ import re
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from duckdb.sqltypes import DuckDBPyType
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from offtake.errors import Cancelled, InvalidConfig, OfftakeError, SourceFailed, SourceTimeout
-from offtake.model.dataset import Dataset, Field, FieldType
+from offtake.model.dataset import Dataset, Field
 from offtake.model.export import Column, Plan
 from offtake.model.ports import FileSet, RowStream, SourceSpec, Stop, Table
-from offtake.query.sql import build_count, build_select
+from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source.arrow_types import INSTANT
 from offtake.source.cells import DATE_MIN, INSTANT_MIN
 from offtake.source.ducktypes import field_of, is_naive, selected, wanted_type
@@ -218,17 +217,23 @@ class DuckdbSource:
                         hint="Check their path, and that they are what their ending says.",
                     ) from error
 
-    def _types(self, connection: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[list[DuckDBPyType], frozenset[str]]:
+    def _types(
+        self, connection: duckdb.DuckDBPyConnection, plan: Plan
+    ) -> tuple[Sequence[DuckDBPyType], frozenset[str]]:
         """The types of the plan's columns, and the names of the dataset's datetime fields that have no zone."""
-        instants = tuple(Column(field) for field in plan.dataset.fields if field.type is FieldType.DATETIME)
-        columns = plan.columns + instants
-        wide = replace(plan, columns=columns, confinement=None, where=None, order=(), limit=0)
-        query, parameters = self._sql(_numbered(build_select(wide, DIALECT, timezone=self._zone.key)))
-        types = connection.sql(query, params=parameters).types
-        naive = (
+        rows, report = typing_plans(plan)
+        columns = rows.columns if rows else ()
+        types = self._typed(connection, rows, frozenset()) if rows else []
+        naive = frozenset(
             column.name for column, type_ in zip(columns, types, strict=True) if is_naive(type_) and not column.mask
         )
-        return types[: len(plan.columns)], frozenset(naive)
+        return self._typed(connection, report, naive) if report else types[: len(plan.columns)], naive
+
+    def _typed(
+        self, connection: duckdb.DuckDBPyConnection, plan: Plan, naive: frozenset[str]
+    ) -> Sequence[DuckDBPyType]:
+        query, parameters = self._sql(_numbered(build_select(plan, DIALECT, timezone=self._zone.key, naive=naive)))
+        return connection.sql(query, params=parameters).types
 
     def _select(self, plan: Plan, types: Sequence[DuckDBPyType], naive: frozenset[str]) -> sa.Select[Any]:
         statement = build_select(plan, DIALECT, timezone=self._zone.key, naive=naive)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,10 +13,10 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.pool import PoolProxiedConnection
 
 from offtake.errors import Cancelled, InvalidRequest, OfftakeError, SourceFailed, SourceTimeout
-from offtake.model.dataset import Dataset, Field, FieldType
-from offtake.model.export import Column, Plan
+from offtake.model.dataset import Dataset, Field
+from offtake.model.export import Plan
 from offtake.model.ports import RowStream, SourceSpec, Stop, Table
-from offtake.query.sql import build_count, build_select
+from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source import binary
 from offtake.source.copycsv import CopyFailed, start_copy
 from offtake.source.pgcopy import Copy, binary_copy, csv_copy
@@ -203,15 +202,17 @@ class PostgresSource:
 
     def _types(self, connection: psycopg.Connection[Any], plan: Plan) -> tuple[list[PgType], frozenset[str]]:
         """The types of the plan's columns, and the names of the dataset's datetime fields that have no zone."""
-        instants = tuple(Column(field) for field in plan.dataset.fields if field.type is FieldType.DATETIME)
-        columns = plan.columns + instants
-        wide = replace(plan, columns=columns, confinement=None, where=None, order=(), limit=0)
-        cursor = connection.execute(self._sql(connection, build_select(wide, DIALECT, timezone=self._zone.key)))
-        types = self._result_types(connection, cursor)
-        naive = (
+        rows, report = typing_plans(plan)
+        columns = rows.columns if rows else ()
+        types = self._typed(connection, rows, frozenset()) if rows else []
+        naive = frozenset(
             column.name for column, type_ in zip(columns, types, strict=True) if type_.is_naive and not column.mask
         )
-        return types[: len(plan.columns)], frozenset(naive)
+        return self._typed(connection, report, naive) if report else types[: len(plan.columns)], naive
+
+    def _typed(self, connection: psycopg.Connection[Any], plan: Plan, naive: frozenset[str]) -> list[PgType]:
+        statement = build_select(plan, DIALECT, timezone=self._zone.key, naive=naive)
+        return self._result_types(connection, connection.execute(self._sql(connection, statement)))
 
     def _result_types(self, connection: psycopg.Connection[Any], cursor: psycopg.Cursor[Any]) -> list[PgType]:
         result = cursor.pgresult

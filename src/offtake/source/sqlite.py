@@ -22,6 +22,7 @@ from offtake.model.ports import RowStream, SourceSpec, Stop, Table
 from offtake.query.keys import decimal_key, time_key
 from offtake.query.sql import build_count, build_select
 from offtake.source.arrow_types import arrow_type
+from offtake.source.liteaggregates import add_report_functions
 from offtake.source.row_limit import check_row_limit
 from offtake.source.rows_to_arrow import (
     ROWS_PER_BATCH,
@@ -174,6 +175,7 @@ class SqliteSource:
         )
         for name, function in self._functions().items():
             connection.create_function(name, 1, function, deterministic=True)
+        add_report_functions(connection, self._zone)
         return connection
 
     def _functions(self) -> dict[str, Callable[[Any], Any]]:
