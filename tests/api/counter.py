@@ -1,7 +1,7 @@
-"""Where tests share things over HTTP: real rows with a masked field, one served runtime, a fresh key for each test."""
+"""Where tests share things over HTTP: real rows with a masked field, and `numbers`, whose source only thinks."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
 from offtake.service.runtime import Runtime
 from offtake.source import open_source
-from sites import NOW, Site, bearer, make_key, make_runtime, serve
+from sites import NOW, NUMBERS, FakeSource, Site, bearer, make_key, make_runtime, serve, silent
 
 PEOPLE = Dataset(
     "people",
@@ -42,7 +42,7 @@ ROWS = [
     (2, "acme", "Bob", "bob@acme.example"),
     (3, "globex", "Zoe", "z@g.example"),
 ]
-MASKED = "Id,Name,Mail\r\n1,Ann,****mple\r\n2,Bob,****mple\r\n"
+MASKED = "id,name,mail\n1,Ann,****mple\n2,Bob,****mple\n"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
 EVERYTHING = ("reports:read", "reports:write")
 
@@ -98,13 +98,25 @@ class Counter:
 
 
 @contextmanager
-def open_counter(home: Path, *, database: str = "", limits: Limits | None = None) -> Iterator[Counter]:
-    """A counter with a key that may read and write reports."""
+def open_counter(
+    home: Path,
+    *,
+    database: str = "",
+    limits: Limits | None = None,
+    change: Callable[[Runtime], Runtime] = lambda runtime: runtime,
+) -> Iterator[Counter]:
+    """A counter with a key that may read and write reports; `change` has the last word on its runtime."""
     with sqlite3.connect(home / "people.db") as connection:
         connection.execute("CREATE TABLE people (id INTEGER PRIMARY KEY, tenant TEXT, name TEXT, mail TEXT)")
         connection.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", ROWS)
     clock = Clock(NOW)
-    source = open_source(SourceSpec("real", f"sqlite:///{home}/people.db"))
-    runtime = make_runtime(home, {"real": source}, PEOPLE, WAGES, now=clock, database=database, limits=limits)
+    sources = {"real": open_source(SourceSpec("real", f"sqlite:///{home}/people.db")), "fake": FakeSource(silent)}
+    datasets = (PEOPLE, WAGES, NUMBERS)
+    runtime = change(make_runtime(home, sources, *datasets, now=clock, database=database, limits=limits))
     with serve(runtime) as site, httpx2.Client(timeout=30) as client:
         yield Counter(runtime, site, clock, client, {}).holding(*EVERYTHING)
+
+
+def uses(counter: Counter, share: dict[str, Any]) -> int:
+    """How often the share was used, as the list says."""
+    return next(int(each["uses"]) for each in counter.listed() if each["id"] == share["id"])
