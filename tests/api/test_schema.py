@@ -17,7 +17,7 @@ EXCLUDED = "positive_data_acceptance"
 def run_schemathesis(home: Path, *options: str) -> str:
     """What it found against a served runtime; empty if nothing."""
     runtime = make_runtime(home, {"fake": FakeSource(few)}, limits=Limits(rate=""))
-    secret = make_key(runtime, "reports:read", "keys:admin")
+    secret = make_key(runtime, "reports:read", "reports:write", "keys:admin")
     with serve(runtime) as site:
         command = [str(SCHEMATHESIS), "run", f"{site.url}/openapi.json", "--no-color", "--seed=1"]
         key = ["--header", f"Authorization: Bearer {secret}", "--generation-database=none"]

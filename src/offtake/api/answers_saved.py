@@ -12,7 +12,7 @@ from offtake.model.saved import Definition
 from offtake.service.definitions import DefinitionPage
 from offtake.service.wishes import write_wish
 
-ACTIONS = ("run", "preview", "download")
+ACTIONS = ("run", "preview", "download", "pages")
 # Definitions are answered as this writes them, not as a model would: what was saved once is shown whatever it is like.
 _JSON = TypeAdapter(dict[str, Any])
 
@@ -28,8 +28,8 @@ class DefinitionAnswer(DefinitionBody):
     """A definition: its body, with every default filled in, and what became of it.
 
     `version` grows with every change. `problems` say what no longer fits its dataset; null in lists, where nobody
-    looks, and while the database does not answer. `links` holds `self`, and `run`, `preview` and `download` unless it
-    is a combined one.
+    looks, and while the database does not answer. `links` holds `self`, and unless it is a
+    combined one `run`, `preview`, `download` and `pages`.
     """
 
     id: str
