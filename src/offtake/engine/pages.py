@@ -24,6 +24,7 @@ BYTES_AT_ONCE = 1 << 20
 MOST_MARKS = 1024  # of a spool with more batches, every second, fourth, … is marked
 MAGIC = 8  # bytes that an Arrow file begins with
 TOLD = b"offtake"
+UNREADABLE = (pa.ArrowException, OSError)  # what pyarrow raises for bytes that are none of its own
 
 
 @dataclass
@@ -91,11 +92,8 @@ def _counted(sink: Sink, tally: Tally) -> Chunks:
 
 
 def _batch_rows(page_size: int) -> int:
-    """Pages begin where batches begin, whatever their size."""
-    if page_size <= ROWS_AT_ONCE:
-        return ROWS_AT_ONCE // page_size * page_size
-    batches = -(-page_size // ROWS_AT_ONCE)
-    return -(-page_size // batches)
+    """About so many that pages, whatever their size, begin where batches begin."""
+    return max(1, ROWS_AT_ONCE // page_size) * page_size
 
 
 def cut_batches(
@@ -130,7 +128,7 @@ def read_rows(store: Store, spool: Spool, start: int, end: int) -> tuple[RowStre
         told = json.loads(schema.metadata[TOLD])
     except NotFound as error:
         raise _gone() from error
-    except pa.ArrowException as error:
+    except UNREADABLE as error:
         raise _unreadable() from error
     columns = tuple(_read_column(column) for column in told["columns"])
     batches = _read_batches(store, spool, schema, start, min(end, spool.rows))
@@ -158,7 +156,7 @@ def _read_batches(
                     yield wanted
     except NotFound as error:
         raise _gone() from error
-    except (pa.ArrowException, StopIteration) as error:
+    except (*UNREADABLE, StopIteration) as error:
         raise _unreadable() from error
 
 
