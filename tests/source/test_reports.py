@@ -249,7 +249,10 @@ def test_limits_and_orders_are_those_of_groups(source: Source) -> None:
 
 def test_keys_keep_their_types_and_numbers_have_theirs(source: Source) -> None:
     numbers = tuple(Measure(fn, "units") for fn in (F.COUNT, F.SUM, F.AVG, F.MEDIAN, F.SHARE, F.MIN))
-    wish: dict[str, Any] = {"group_by": (Grouping("moment", DatePart.MONTH), Grouping("moment", DatePart.HOUR)), "measures": numbers}
+    wish: dict[str, Any] = {
+        "group_by": (Grouping("moment", DatePart.MONTH), Grouping("moment", DatePart.HOUR)),
+        "measures": numbers,
+    }
     types = [str(field.type) for field in table_of(source, planned(**wish)).schema]
     assert types == ["date32[day]", "timestamp[us, tz=UTC]", "int64", "int64", "double", "double", "double", "int64"]
 

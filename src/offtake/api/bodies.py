@@ -8,12 +8,12 @@ from pydantic_core import CoreSchema
 
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
-from offtake.model.export import DateRange, ExportRequest, FieldChoice
+from offtake.model.export import DatePart, DateRange, ExportRequest, FieldChoice, Grouping, Measure, MeasureFn
 from offtake.model.job import JobState
 from offtake.service.exports import ORDINARY, PRIORITIES, Submission
 from offtake.service.links import LONGEST_S
 from offtake.service.signing import LONGEST_CURSOR
-from offtake.service.wishes import parse_filter
+from offtake.service.wishes import parse_filter, read_grouping, read_measure
 
 LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
@@ -47,6 +47,40 @@ class FieldBody(Body):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [{"type": "string", "maxLength": LONGEST_TEXT}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class _TextOrBody(Body):
+    """An object, or a text that says the same in short."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "maxLength": LONGEST_TEXT}, handler.resolve_ref_schema(handler(schema))]}
+
+
+class GroupingBody(_TextOrBody):
+    """Rows alike in this field, or in this part of its date, become one. A bare text is `field` or `field:part`."""
+
+    field: Text
+    part: Annotated[DatePart, Field(strict=False)] | None = None
+    label: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return vars(read_grouping(value)) if isinstance(value, str) else value
+
+
+class MeasureBody(_TextOrBody):
+    """What is said of the rows that became one. A bare text is `fn` or `fn:field`."""
+
+    fn: Annotated[MeasureFn, Field(strict=False)]
+    field: Text | None = None
+    label: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return vars(read_measure(value)) if isinstance(value, str) else value
 
 
 class DateRangeBody(Body):
@@ -88,6 +122,9 @@ class ExportBody(Body):
     part_bytes: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
         None, description="Make a zip of numbered files, each ended by the rows that take it past so many bytes."
     )
+    group_by: Annotated[list[GroupingBody], Field(max_length=100)] = Field([], description="What to group rows by.")
+    measures: Annotated[list[MeasureBody], Field(max_length=100)] = Field([], description="What to say of each group.")
+    top: int | None = Field(None, description="Keep so many keys of the first grouping; the rest becomes `other`.")
 
     def to_request(self, dataset: str) -> ExportRequest:
         """The wish for that dataset. Raises InvalidRequest, InvalidFilter."""
@@ -115,6 +152,9 @@ class ExportBody(Body):
             expand=self.expand,
             schema=self.schema_,
             include_all_custom_fields=self.include_all_custom_fields,
+            group_by=tuple(Grouping(each.field, each.part, each.label) for each in self.group_by),
+            measures=tuple(Measure(each.fn, each.field, each.label) for each in self.measures),
+            top=self.top,
         )
 
 

@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from offtake.api.bodies import parse_sort
 from offtake.errors import InvalidRequest
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
-from offtake.service.wishes import did_you_mean, read_filter_text
+from offtake.service.wishes import did_you_mean, read_filter_text, read_grouping, read_measure
 
 OPTION = "options."
 PARAMETERS = {
@@ -28,10 +28,13 @@ PARAMETERS = {
     "part_bytes": "Make a zip of numbered files, each ended by the rows that take it past so many bytes.",
     "expand": "An array field whose items become rows.",
     "schema": "The id of the dataset's schema to export.",
+    "group_by": "Fields whose equal values make one row, such as `stage,createdAt:month`.",
+    "measures": "What to say of each group, such as `count,sum:amount`.",
+    "top": "Keep so many keys of the first grouping; the rest becomes `other`.",
     "include_all_custom_fields": "`true` appends every custom field unless one is listed.",
 }
 
-NUMBERS = {"limit": "rows", "part_rows": "rows", "part_bytes": "bytes"}  # and what they count
+NUMBERS = {"top": "keys", "limit": "rows", "part_rows": "rows", "part_bytes": "bytes"}  # and what they count
 
 
 def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
@@ -62,7 +65,14 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         expand=given.get("expand"),
         schema=given.get("schema"),
         include_all_custom_fields=_parse_flag("include_all_custom_fields", given),
+        group_by=tuple(read_grouping(word.strip()) for word in _words("group_by", given)),
+        measures=tuple(read_measure(word.strip()) for word in _words("measures", given)),
+        top=_parse_number("top", given),
     )
+
+
+def _words(name: str, given: Mapping[str, str]) -> list[str]:
+    return given[name].split(",") if name in given else []
 
 
 def _check_names(query: QueryParams) -> None:

@@ -3,14 +3,16 @@
 import csv
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from offtake.errors import InvalidFormat, InvalidRequest
 from offtake.model.dataset import Sort
-from offtake.model.export import FieldChoice
+from offtake.model.export import FieldChoice, Grouping, Measure
 from offtake.model.filter import Filter
 from offtake.model.ports import Format
 from offtake.query.filters import parse_filter
 from offtake.query.minilang import parse_minilang
+from offtake.service.wishes import read_grouping, read_measure
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -44,6 +46,23 @@ def read_sort(text: str | None) -> tuple[Sort, ...] | None:
     if not all(key.removeprefix("-") for key in keys):
         raise InvalidRequest("--sort holds an empty name.", hint="Write --sort=-createdAt,name.")
     return tuple(Sort(key.removeprefix("-"), key.startswith("-")) for key in keys)
+
+
+def read_groupings(text: str | None) -> tuple[Grouping, ...]:
+    """`stage,createdAt:month=Month` as groupings."""
+    return tuple(replace(read_grouping(name), label=label) for name, label in _labelled(text, "--group-by"))
+
+
+def read_measures(text: str | None) -> tuple[Measure, ...]:
+    """`count,sum:amount=Total` as measures."""
+    return tuple(replace(read_measure(name), label=label) for name, label in _labelled(text, "--measures"))
+
+
+def _labelled(text: str | None, option: str) -> Iterable[tuple[str, str | None]]:
+    for name, equals, label in _split([] if text is None else text.split(",")):
+        if not name.strip():
+            raise InvalidRequest(f"{option} holds an empty name.", hint="Divide the names by single commas.")
+        yield name.strip(), label if equals else None
 
 
 def read_filter(text: str | None) -> Filter | None:

@@ -59,6 +59,11 @@ def export(
     ] = False,
     part_rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="A zip of files of N rows.")] = None,
     part_bytes: Annotated[int | None, typer.Option(min=1, metavar="N", help="A zip of files of about N bytes.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="a,b:month", help="A report: one row for all rows alike in these.")
+    ] = None,
+    measures: Annotated[str | None, typer.Option(metavar="count,sum:x", help="What to say of each group.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help="The N first keys; the rest is other.")] = None,
 ) -> None:
     """Write a dataset to a file. No server is needed; a failure leaves no file."""
     with telling_failures():
@@ -68,7 +73,7 @@ def export(
             ExportArguments(
                 dataset, output, config, format, fields, filter, sort, start, end, locale, timezone, tenant,
                 all_tenants, limit, tuple(option or ()), manifest, expand, schema, all_custom_fields, part_rows,
-                part_bytes,
+                part_bytes, group_by, measures, top,
             )
         )  # fmt: skip
 

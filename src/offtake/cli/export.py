@@ -10,7 +10,15 @@ from pathlib import Path
 
 from offtake.app import build_runtime, close_runtime
 from offtake.cli import collect_garbage_from_now
-from offtake.cli.arguments import choose_format, read_fields, read_filter, read_options, read_sort
+from offtake.cli.arguments import (
+    choose_format,
+    read_fields,
+    read_filter,
+    read_groupings,
+    read_measures,
+    read_options,
+    read_sort,
+)
 from offtake.cli.failure import wrong_usage
 from offtake.cli.signals import run_stoppable
 from offtake.engine.export import write_file
@@ -51,6 +59,9 @@ class ExportArguments:
     all_custom_fields: bool = False
     part_rows: int | None = None
     part_bytes: int | None = None
+    group_by: str | None = None
+    measures: str | None = None
+    top: int | None = None
 
     @property
     def wants_parts(self) -> bool:
@@ -168,6 +179,9 @@ def _request(runtime: Runtime, arguments: ExportArguments) -> ExportRequest:
         include_all_custom_fields=arguments.all_custom_fields,
         part_rows=arguments.part_rows,
         part_bytes=arguments.part_bytes,
+        group_by=read_groupings(arguments.group_by),
+        measures=read_measures(arguments.measures),
+        top=arguments.top,
     )
 
 

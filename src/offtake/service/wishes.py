@@ -3,15 +3,17 @@
 import json
 from typing import Any
 
-from offtake.errors import InvalidFilter
-from offtake.model.export import ExportRequest
+from offtake.errors import InvalidFilter, InvalidRequest
+from offtake.model.export import DatePart, ExportRequest, Grouping, Measure, MeasureFn
 from offtake.model.filter import Filter
 from offtake.query.filters import parse_filter
 from offtake.query.minilang import parse_minilang
 from offtake.query.nearest import did_you_mean
 from offtake.query.stored import request_json
 
-__all__ = ["did_you_mean", "parse_filter", "read_filter_text", "write_wish"]
+__all__ = ["did_you_mean", "parse_filter", "read_filter_text", "read_grouping", "read_measure", "write_wish"]
+
+_CUSTOM = "custom:"  # the one kind of field whose name has a colon
 
 
 def read_filter_text(text: str) -> Filter:
@@ -26,6 +28,27 @@ def read_filter_text(text: str) -> Filter:
     except (ValueError, RecursionError):
         raise InvalidFilter("The filter starts like JSON and is none.", hint="Check its brackets and quotes.") from None
     return parse_filter(body)
+
+
+def read_grouping(text: str, pointer: str = "/group_by") -> Grouping:
+    """`stage` or `createdAt:month`. Raises InvalidRequest for a part that no date has."""
+    prefix = _CUSTOM if text.startswith(_CUSTOM) else ""
+    name, colon, part = text.removeprefix(prefix).partition(":")
+    if not colon:
+        return Grouping(text)
+    if part not in list(DatePart):
+        hint = did_you_mean(part, list(DatePart), "Parts")
+        raise InvalidRequest(f"There is no part {part[:40]!r} of a date.", hint=hint, pointer=pointer)
+    return Grouping(prefix + name, DatePart(part))
+
+
+def read_measure(text: str, pointer: str = "/measures") -> Measure:
+    """`count` or `sum:amount`. Raises InvalidRequest for a measure that does not exist."""
+    name, _, field = text.partition(":")
+    if name not in list(MeasureFn):
+        hint = did_you_mean(name, list(MeasureFn), "Measures")
+        raise InvalidRequest(f"There is no measure {name[:40]!r}.", hint=hint, pointer=pointer)
+    return Measure(MeasureFn(name), field or None)
 
 
 def write_wish(request: ExportRequest) -> dict[str, Any]:
