@@ -36,6 +36,7 @@ OPENED: dict[int | str, dict[str, Any]] = {
     **{
         status: {**refusal, "content": {**refusal["content"], **HTML}}
         for status, refusal in problems(404, 409, 410, 412, 416, 422, 502, 503, 504).items()
+        if status not in (401, 403)
     },
 }
 Listed = Annotated[SharesQuery, Query()]
