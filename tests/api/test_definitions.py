@@ -278,3 +278,10 @@ def test_a_merge_patch_does_what_the_standard_says(target: Any, patch: Any) -> N
     merged = merge_patch(target, patch)
     assert repr(target) == before
     assert merged == oracle(target, patch)
+
+
+def test_half_a_surrogate_pair_is_no_text_of_an_option(shelf: Shelf) -> None:
+    for content in (rb'{"null": "\ud800"}', rb'{"null": "a\udfffb"}'):
+        body = b'{"name": "x", "dataset": "numbers", "options": %s}' % content
+        answer = shelf.ask("POST", content=body, headers={"Content-Type": "application/json"})
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/options/null"]

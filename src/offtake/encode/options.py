@@ -34,7 +34,7 @@ def _read(format: str, name: str, hint: Any, value: object) -> object:
     for kind in kinds:
         if get_origin(kind) is Literal and value in get_args(kind):
             return value
-        if kind in (bool, str, int, NoneType) and type(value) is kind:
+        if kind in (bool, str, int, NoneType) and type(value) is kind and _can_be_written(value):
             return value
     if bool in kinds and value in ("true", "false"):
         return value == "true"
@@ -56,8 +56,13 @@ def _pairs(value: object) -> dict[str, str] | None:
         parts = [part.rpartition(":") for part in value.split(",")] if value else []
         value = {key.strip(): text.strip() for key, _, text in parts}
     if isinstance(value, dict) and all(isinstance(text, str) and text and key for key, text in value.items()):
-        return value
+        return value if all(_can_be_written(text) for pair in value.items() for text in pair) else None
     return None
+
+
+def _can_be_written(value: object) -> bool:
+    """JSON can carry half a surrogate pair, which no file can hold."""
+    return not isinstance(value, str) or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _is_union(hint: Any) -> bool:
