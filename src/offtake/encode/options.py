@@ -26,7 +26,12 @@ def parse_options(format: Format, given: Mapping[str, Any]) -> Any:
             hint = did_you_mean(name, known, "Options") if known else f"{format.name} has no options."
             raise InvalidFormat(f"{format.name} has no option {name!r}.", hint=hint, pointer=f"/options/{name}")
     values = {name: _read(format.name, name, hints[name], value) for name, value in given.items()}
-    return format.options(**values)
+    options = format.options(**values)
+    for name, value in values.items():
+        if not _can_be_written(value):
+            detail = f"The option {name} of {format.name} cannot be {value!r}."
+            raise InvalidFormat(detail, hint="It holds half a surrogate pair.", pointer=f"/options/{name}")
+    return options
 
 
 def _read(format: str, name: str, hint: Any, value: object) -> object:
@@ -34,7 +39,7 @@ def _read(format: str, name: str, hint: Any, value: object) -> object:
     for kind in kinds:
         if get_origin(kind) is Literal and value in get_args(kind):
             return value
-        if kind in (bool, str, int, NoneType) and type(value) is kind and _can_be_written(value):
+        if kind in (bool, str, int, NoneType) and type(value) is kind:
             return value
     if bool in kinds and value in ("true", "false"):
         return value == "true"
@@ -56,12 +61,14 @@ def _pairs(value: object) -> dict[str, str] | None:
         parts = [part.rpartition(":") for part in value.split(",")] if value else []
         value = {key.strip(): text.strip() for key, _, text in parts}
     if isinstance(value, dict) and all(isinstance(text, str) and text and key for key, text in value.items()):
-        return value if all(_can_be_written(text) for pair in value.items() for text in pair) else None
+        return value
     return None
 
 
 def _can_be_written(value: object) -> bool:
     """JSON can carry half a surrogate pair, which no file can hold."""
+    if isinstance(value, Mapping):
+        return all(_can_be_written(text) for pair in value.items() for text in pair)
     return not isinstance(value, str) or not any("\ud800" <= char <= "\udfff" for char in value)
 
 
