@@ -25,5 +25,5 @@ def make_shop(tmp_path: Path) -> Iterator[Shops]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Shop, subprocess.Popen[str]]]:
     """A shop on SQLite with its `offtake serve`, for tests that leave it as they found it."""
-    with open_shop(tmp_path_factory.mktemp("served") / "shop", concurrency=2, memory_mb=300) as shop:
+    with open_shop(tmp_path_factory.mktemp("served") / "shop", concurrency=2, memory_mb=300, attempts=2) as shop:
         yield shop, shop.serve()

@@ -45,6 +45,7 @@ class Shop:
 
     home: Path
     runtime: Runtime
+    keys: dict[str, str]
     principals: dict[str, Principal]
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -100,9 +101,9 @@ class Shop:
         assert "ready\n" in iter(process.stdout.readline, ""), self.log()
         return process
 
-    def serve(self) -> subprocess.Popen[str]:
-        """`offtake serve` on a free port."""
-        return self.start("serve", "--port", str(free_port()))
+    def serve(self, port: int | None = None) -> subprocess.Popen[str]:
+        """`offtake serve` on that port, or a free one."""
+        return self.start("serve", "--port", str(port or free_port()))
 
     def log(self) -> str:
         """What every process of this shop has logged."""
@@ -115,7 +116,11 @@ def _is(job: ExportJob, state: JobState | None) -> bool:
 
 @contextmanager
 def open_shop(
-    home: Path, database: str | None = None, datasets: dict[str, Any] | None = None, **jobs: int
+    home: Path,
+    database: str | None = None,
+    datasets: dict[str, Any] | None = None,
+    limits: dict[str, Any] | None = None,
+    **jobs: int,
 ) -> Iterator[Shop]:
     """A shop in that folder; `jobs` are its settings. Every process it started is gone afterwards."""
     home.mkdir(exist_ok=True)
@@ -133,6 +138,7 @@ def open_shop(
         "datasets": DATASETS,
         "store": "artifacts",
         "jobs": jobs,
+        "limits": limits or {},
     }
     if datasets is not None:
         settings["datasets"] = DATASETS | datasets
@@ -142,7 +148,7 @@ def open_shop(
     owner = local_principal(runtime, None)
     scopes = ("reports:read", "reports:write")
     keys = {name: create_key(runtime, owner, tenant=name, scopes=scopes)[1] for name in ("acme", "globex")}
-    shop = Shop(home, runtime, {name: authenticate(runtime, key) for name, key in keys.items()})
+    shop = Shop(home, runtime, keys, {name: authenticate(runtime, key) for name, key in keys.items()})
     try:
         yield shop
     finally:
