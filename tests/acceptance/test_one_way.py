@@ -236,3 +236,26 @@ def check_every_way(shelf: Shelf, wish: dict[str, Any]) -> None:
         found = look(shelf, saved)
         few = expected[: len(found)]
         assert comparable(wish["format"], found, identity) == comparable(wish["format"], few, identity)
+
+
+@pytest.mark.parametrize(("asked", "data"), [
+    ({"measures": ["count"]}, 120),
+    ({"measures": ["count", "max:id"]}, [120, 149]),
+    ({"group_by": ["paid"], "measures": ["count"], "sort": ["paid"]},
+     [{"key": "false", "value": 55, "label": "false"}, {"key": "true", "value": 54, "label": "true"},
+      {"key": None, "value": 11, "label": None}]),
+])  # fmt: skip
+def test_a_report_is_saved_shown_and_says_what_its_file_says(shelf: Shelf, asked: dict[str, Any], data: Any) -> None:
+    saved = shelf.save(name="Report", dataset="people", format="ndjson", **asked)
+    assert shelf.ask("PATCH", f"/{saved['id']}", json={"name": "Again"}).status_code == 200
+    answer = shelf.ask("GET", f"/{saved['id']}/result")
+    assert (answer.status_code, answer.json()) == (200, {"data": data})
+    ways = [run(shelf, saved), download(shelf, saved), preview(shelf, saved)]
+    rows = [[each["value"]] for each in data] if "group_by" in asked else [data if isinstance(data, list) else [data]]
+    assert [[each[len(asked.get("group_by", [])) :] for each in found] for found in ways] == [rows] * 3
+
+
+def test_a_definition_of_rows_has_no_result(shelf: Shelf) -> None:
+    saved = shelf.save(name="Rows", dataset="people")
+    assert "result" not in saved["links"]
+    assert shelf.ask("GET", f"/{saved['id']}/result").status_code == 422

@@ -1,6 +1,7 @@
 """What answers about definitions hold."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +30,7 @@ class DefinitionAnswer(DefinitionBody):
 
     `version` grows with every change. `problems` say what no longer fits its dataset; null in lists, where nobody
     looks, and while the database does not answer. `links` holds `self`, and unless it is a
-    combined one `run`, `preview`, `download` and `pages`.
+    combined one `run`, `preview`, `download` and `pages`; and `result` if it is a report.
     """
 
     id: str
@@ -40,6 +41,17 @@ class DefinitionAnswer(DefinitionBody):
     last_executed_at: datetime | None
     problems: list[ProblemAnswer] | None
     links: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ResultAnswer:
+    """What a report says.
+
+    Without groups, `data` is its number, or the list of them if there are several measures. With one grouping it is a
+    list of `{key, value, label}`, whose values are as above; with more, each value is such a list again.
+    """
+
+    data: Any
 
 
 class DefinitionList(BaseModel):
@@ -55,6 +67,8 @@ def definition_json(
 ) -> dict[str, Any]:
     """The definition as it is shown; `address` makes a path of ours absolute."""
     own = address(f"/api/v1/definitions/{definition.id}")
+    has_result = definition.request.group_by or definition.request.measures
+    actions = () if definition.is_combined else (*ACTIONS, "result") if has_result else ACTIONS
     found = None if problems is None else [{"pointer": pointer, "detail": detail} for pointer, detail in problems]
     written: dict[str, Any] = _JSON.dump_python(
         {
@@ -66,7 +80,7 @@ def definition_json(
             "updated_at": definition.updated_at,
             "last_executed_at": definition.last_executed_at,
             "problems": found,
-            "links": {"self": own, **{name: f"{own}/{name}" for name in ACTIONS if not definition.is_combined}},
+            "links": {"self": own, **{name: f"{own}/{name}" for name in actions}},
         },
         mode="json",
     )

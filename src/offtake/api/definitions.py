@@ -10,7 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from offtake.api.answers import ExportAnswer, PreviewAnswer, preview_answer
-from offtake.api.answers_saved import DefinitionAnswer, DefinitionList, body_json, definition_json, list_json
+from offtake.api.answers_saved import (
+    DefinitionAnswer,
+    DefinitionList,
+    ResultAnswer,
+    body_json,
+    definition_json,
+    list_json,
+)
 from offtake.api.bodies_saved import DefinitionBody, DefinitionsQuery, RunBody, patch_body
 from offtake.api.datasets import FILE
 from offtake.api.exports import ACCEPTED, TEXT, IdempotencyKey, accept_export
@@ -143,6 +150,16 @@ async def get_preview(request: Request, definition_id: str, caller: Caller) -> P
         request, lambda stop: definitions.preview_definition(runtime, caller, definition_id, stop=stop)
     )
     return preview_answer(preview)
+
+
+@ROUTES.get("/{definition_id}/result", responses=problems(404, 409, 422, 502, 503, 504))
+async def get_result(request: Request, definition_id: str, caller: Caller) -> ResultAnswer:
+    """What its report says, for whoever draws it."""
+    runtime = site_of(request).runtime
+    found = await run_stoppable(
+        request, lambda stop: definitions.definition_result(runtime, caller, definition_id, stop=stop)
+    )
+    return ResultAnswer(found)
 
 
 @ROUTES.get(

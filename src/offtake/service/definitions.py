@@ -23,6 +23,7 @@ from offtake.service.datasets import plan_request
 from offtake.service.downloads import Download, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
 from offtake.service.previews import Preview, preview_rows
+from offtake.service.reports import report_result
 from offtake.service.runtime import Runtime
 from offtake.service.signing import seal_cursor, unseal_cursor
 
@@ -234,6 +235,14 @@ def preview_definition(runtime: Runtime, principal: Principal, definition_id: st
     request = runnable_request(definition)
     with naming_dataset(runtime, request):
         return preview_rows(runtime, principal, request, stop=stop)
+
+
+def definition_result(runtime: Runtime, principal: Principal, definition_id: str, *, stop: Stop) -> Any:
+    """What its report says, as `report_result` gives it. That is not an execution."""
+    definition = find_definition(runtime, principal, definition_id)
+    request = runnable_request(definition)
+    with naming_dataset(runtime, request):
+        return report_result(runtime, principal, request, stop=stop)
 
 
 def runnable_request(definition: Definition) -> ExportRequest:
