@@ -79,12 +79,14 @@ SCHEDULE_RUNS = sa.Table(
     sa.Column("schedule_id", sa.Text, primary_key=True),
     sa.Column("instant", Instant, primary_key=True),
     sa.Column("tenant", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # submitted, skipped, succeeded, failed, cancelled
+    sa.Column("state", sa.Text, nullable=False),  # waiting, submitted, skipped, succeeded, failed, cancelled
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("job_id", sa.Text, index=True),
     sa.Column("delta", sa.Text),  # JSON: from where to where, and how many rows came too late
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("retry_at", Instant),  # of one that waits: when to put it into the queue
     sa.Column("finished_at", Instant),
+    sa.Index("schedule_runs_open", "state", "retry_at"),
 )
 
 SHARES = sa.Table(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,8 @@ class Submission:
     """How a job is to be run. `priority` 1 goes first, 9 last; `start_at` None = at once.
 
     `share_running` gives the principal's own job that does the very same and has not ended, if there is one.
+    `instant` is what relative dates mean, if that is not its start. `within` is called with the connection and the new
+    job in the transaction that remembers it: if it raises, there is no job.
     """
 
     start_at: datetime | None = None
@@ -43,6 +45,8 @@ class Submission:
     idempotency_key: str | None = None
     share_running: bool = False
     definition_id: str | None = None
+    instant: datetime | None = None
+    within: Callable[[Any, ExportJob], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,20 @@ def submit_export(
         request=request,
         state=JobState.SCHEDULED if start > now else JobState.QUEUED,
         created_at=now,
-        due_at=start,
+        due_at=start if how.instant is None else how.instant,
         needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,
     )
     delay_s = (start - now).total_seconds()
     turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
-    made_before = table.insert_job(runtime.appdb, job, lambda c: runtime.queue.enqueue(c, turn), once)
+
+    def enqueue(connection: Any) -> None:
+        if how.within is not None:
+            how.within(connection, job)
+        runtime.queue.enqueue(connection, turn)
+
+    made_before = table.insert_job(runtime.appdb, job, enqueue, once)
     return (
         Submitted(job, True) if made_before is None else Submitted(find_export(runtime, principal, made_before), False)
     )

@@ -92,8 +92,10 @@ def _make_schedules() -> None:
         sa.Column("job_id", sa.Text, index=True),
         sa.Column("delta", sa.Text),
         sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("retry_at", INSTANT),
         sa.Column("finished_at", INSTANT),
     )
+    op.create_index("schedule_runs_open", "schedule_runs", ["state", "retry_at"])
 
 
 def _make_shares() -> None:
