@@ -1,4 +1,4 @@
-"""Run everything: `python -m bench [databases] [writers] [memory] [jobs]`; QUICK=1 for small tables."""
+"""Run everything: `python -m bench [databases] [writers] [memory] [jobs] [pages]`; QUICK=1 for small tables."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import databases, jobs, writers
+from bench import databases, jobs, pages, writers
 from bench.measure import Ratio, save
 
 SUITES = {
@@ -17,6 +17,7 @@ SUITES = {
     "writers": writers.compare_writers,
     "memory": databases.compare_memory,
     "jobs": jobs.compare_jobs,
+    "pages": pages.compare_pages,
 }
 
 

@@ -41,7 +41,7 @@ def compare_jobs(folder: Path, quick: bool) -> list[Ratio]:
 
 
 def _small(folder: Path) -> Iterator[Ratio]:
-    with _service(folder, _sqlite(folder, 1000), concurrency=2) as site:
+    with service(folder, _sqlite(folder, 1000), concurrency=2) as site:
         yield _told(Ratio("server start to ready", site.start_s, 4.0, site.start_s / 4.0, "<= 1", site.peak_mb(), 0))
         for _ in range(5):
             site.finish(site.submit())
@@ -63,7 +63,7 @@ def _large(folder: Path, rows: int) -> Ratio:
             'carefully, "final" ' || i AS note FROM generate_series(1, {rows}) i; VACUUM ANALYZE rows;"""
         for statement in made.split("; "):
             subprocess.run([*server.psql, "-c", statement], check=True)
-        with _service(folder, server.url, concurrency=1) as site:
+        with service(folder, server.url, concurrency=1) as site:
             wish = {"format": "csv", "compression": "gzip"}
             began = time.perf_counter()
             size = site.download(wish, folder / "direct.csv.gz")
@@ -80,7 +80,7 @@ def _large(folder: Path, rows: int) -> Ratio:
 
 def _crowd(folder: Path) -> Ratio:
     home = folder / "crowd"
-    with _service(home, _sqlite(home, 300_000), concurrency=2) as site:
+    with service(home, _sqlite(home, 300_000), concurrency=2) as site:
         jobs = [site.submit(format=("csv", "xlsx", "ndjson", "parquet")[n % 4]) for n in range(BUSY_JOBS)]
         waits, wrong = asyncio.run(_watched_by_many(site, jobs))
         assert not wrong, wrong
@@ -151,23 +151,23 @@ class _Site:
     def __init__(self, process: "subprocess.Popen[bytes]", url: str, key: str, start_s: float) -> None:
         self.url, self.headers, self.start_s = url, {"x-api-key": key}, start_s
         self._process = process
-        self._client = httpx2.Client(base_url=url, headers=self.headers, timeout=600)
+        self.client = httpx2.Client(base_url=url, headers=self.headers, timeout=600)
 
     def submit(self, **wish: Any) -> str:
-        answer = self._client.post("/api/v1/exports", json={"dataset": "rows", **wish})
+        answer = self.client.post("/api/v1/exports", json={"dataset": "rows", **wish})
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
     def finish(self, job_id: str, every_s: float = 0.005) -> dict[str, Any]:
         while True:
-            job: dict[str, Any] = self._client.get(f"/api/v1/exports/{job_id}").json()
+            job: dict[str, Any] = self.client.get(f"/api/v1/exports/{job_id}").json()
             if job["state"] in FINAL:
                 assert job["state"] == "succeeded", job
                 return job
             time.sleep(every_s)
 
     def download(self, wish: dict[str, str], path: Path) -> int:
-        with self._client.stream("POST", "/api/v1/datasets/rows/download", json=wish) as answer, path.open("wb") as out:
+        with self.client.stream("POST", "/api/v1/datasets/rows/download", json=wish) as answer, path.open("wb") as out:
             for chunk in answer.iter_bytes():
                 out.write(chunk)
         return path.stat().st_size
@@ -187,14 +187,25 @@ def _peak_mb(pid: int) -> float:
 
 
 @contextmanager
-def _service(folder: Path, url: str, concurrency: int) -> Iterator[_Site]:
+def service(folder: Path, url: str, concurrency: int) -> Iterator[_Site]:
+    """A served table `rows` of that database, and a key that may do everything with it."""
     (folder / "secret").write_text(os.urandom(32).hex())
     (folder / "secret").chmod(0o600)
     config = folder / "offtake.yaml"
     config.write_text(CONFIG.format(url=url, concurrency=concurrency))
     command = ["-m", "offtake.cli"]
     made = subprocess.run(
-        python(*command, "keys", "create", "--tenant", "acme", "--scopes", "reports:read", "--config", str(config)),
+        python(
+            *command,
+            "keys",
+            "create",
+            "--tenant",
+            "acme",
+            "--scopes",
+            "reports:read,reports:write",
+            "--config",
+            str(config),
+        ),
         check=True,
         capture_output=True,
         text=True,
