@@ -14,7 +14,7 @@ KERNEL := $(wildcard hatch_build.py src/offtake/*/*/*.c)
 # Without a C compiler, one comes as a wheel; without that too, offtake renders in plain Python.
 COMPILER := $(if $(shell command -v cc),,$(DONE)/zig)
 
-.PHONY: help install demo test test-slow check bench lock clean
+.PHONY: help install demo test test-slow chaos check bench lock clean
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Run the tests (ARGS= goes to 
 
 test-slow: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Run the large and the destructive tests
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+chaos: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Kill servers, workers and databases under 300 running jobs (JOBS=)
+	@CHAOS_JOBS=$(or $(JOBS),300) $(BIN)/python -m pytest -m slow -s tests/acceptance/chaos $(ARGS)
 
 check: $(DONE)/project $(DONE)/dev  ## Lint, format, types, imports, dependencies, addresses
 	$(BIN)/ruff check

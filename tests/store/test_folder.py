@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,22 +40,6 @@ def root(tmp_path: Path) -> Path:
 def store(root: Path) -> Store:
     """A store in that folder."""
     return open_store(StoreSpec(str(root)))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of three megabytes."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("Mounting a small file system takes root's rights.")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
 
 
 def files(root: Path) -> list[Path]:

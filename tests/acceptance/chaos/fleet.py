@@ -49,24 +49,36 @@ class Program:
     home: Path
     name: str
     arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside what there is
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Begin; `is_ready` says when it works."""
-        assert self.process is None or self.process.poll() is not None
+        assert self.process is None or self.has_ended
         self.started = (self.home / f"{self.name}.out").stat().st_size if self._out.exists() else 0
         with self._out.open("ab") as out, (self.home / f"{self.name}.log").open("ab") as log:
-            self.process = subprocess.Popen([*OFFTAKE, *self.arguments], cwd=self.home, stdout=out, stderr=log)
+            self.process = subprocess.Popen(
+                [*OFFTAKE, *self.arguments],
+                cwd=self.home,
+                stdout=out,
+                stderr=log,
+                env=os.environ | self.environment,
+            )
 
     @property
     def _out(self) -> Path:
         return self.home / f"{self.name}.out"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it does not run any more."""
+        assert self.process is not None
+        return self.process.poll() is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether it said so since its last start."""
-        assert self.process is not None
-        assert self.process.poll() is None, (self.home / f"{self.name}.log").read_text()[-2000:]
+        assert not self.has_ended, (self.home / f"{self.name}.log").read_text()[-2000:]
         return b"ready" in self._out.read_bytes()[self.started :]
 
     def wait_until_ready(self) -> None:
@@ -121,6 +133,18 @@ class Fleet:
     def programs(self) -> list[Program]:
         """Every process there should be."""
         return [self.serve, *self.working]
+
+    def revive(self) -> None:
+        """Start again what ended by itself, as systemd would: a worker does so when it was taken for dead."""
+        for program in self.programs:
+            if program.has_ended:
+                program.start()
+
+    def end(self) -> None:
+        """Ask every process to end, and see that each does so in peace."""
+        for program in self.programs:
+            program.wait_until_ready()
+        assert [program.end() for program in self.programs] == [0] * len(self.programs)
 
     def ask(self, method: str, path: str = "", **options: Any) -> httpx2.Response:
         """The service's answer, asked again for half a minute while it is not there or cannot answer."""
