@@ -1,4 +1,4 @@
-"""docs/shapes.md and docs/parts.md are transcripts: every command in them is run, and says what the page says."""
+"""docs/shapes.md, docs/parts.md and docs/reports.md are transcripts: every command in them is run, and says what the page says."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def fenced(page: str, language: str) -> str:
     return "".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
-@pytest.mark.parametrize(("page", "fewest"), [("shapes.md", 10), ("parts.md", 8)])
+@pytest.mark.parametrize(("page", "fewest"), [("shapes.md", 10), ("parts.md", 8), ("reports.md", 7)])
 def test_the_page_says_what_the_commands_say(tmp_path: Path, page: str, fewest: int) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
         database.executescript(fenced(page, "sql"))
