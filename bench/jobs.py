@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from bench.databases import postgres
+from bench.databases import Server, postgres
 from bench.measure import Ratio, python, show
 
 CONFIG = """
@@ -58,11 +58,7 @@ def _small(folder: Path) -> Iterator[Ratio]:
 def _large(folder: Path, rows: int) -> Ratio:
     folder.mkdir()
     with postgres(folder) as server:
-        made = f"""CREATE TABLE rows AS SELECT i::bigint AS id, (i * 7919 % 100000)::int AS n, 'name ' || i AS name,
-            (i % 100000 / 100.0)::numeric(12,2) AS price, timestamptz '2020-01-01Z' + i * interval '7 s' AS made_at,
-            'carefully, "final" ' || i AS note FROM generate_series(1, {rows}) i; VACUUM ANALYZE rows;"""
-        for statement in made.split("; "):
-            subprocess.run([*server.psql, "-c", statement], check=True)
+        fill_rows(server, rows)
         with service(folder, server.url, concurrency=1) as site:
             wish = {"format": "csv", "compression": "gzip"}
             began = time.perf_counter()
@@ -76,6 +72,15 @@ def _large(folder: Path, rows: int) -> Ratio:
             child_mb = max(site.child_peaks_mb())
             name = f"{rows:,} rows to CSV.gz ({size / 1e6:.0f} MB), job / direct"
             return _told(Ratio(name, job_s, direct_s, job_s / direct_s, "<= 1.3", child_mb, served_mb))
+
+
+def fill_rows(server: Server, rows: int) -> None:
+    """The table `rows` with so many of them, in six columns."""
+    made = f"""CREATE TABLE rows AS SELECT i AS id, (i * 7919 % 100000)::int AS n, 'name ' || i AS name,
+        (i % 100000 / 100.0)::numeric(12,2) AS price, timestamptz '2020-01-01Z' + i * interval '7 s' AS made_at,
+        'carefully, "final" ' || i AS note FROM generate_series(1::bigint, {rows}) i; VACUUM ANALYZE rows;"""
+    for statement in made.split("; "):
+        subprocess.run([*server.psql, "-c", statement], check=True)
 
 
 def _crowd(folder: Path) -> Ratio:

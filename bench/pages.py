@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import httpx2
 
 from bench.databases import postgres
-from bench.jobs import service
+from bench.jobs import fill_rows, service
 from bench.measure import Ratio, show
 
 SIZE, ROUNDS = 10_000, 15
@@ -22,11 +21,7 @@ def compare_pages(folder: Path, quick: bool) -> list[Ratio]:
     home, size = folder / "pages", SIZE // 10 if quick else SIZE
     home.mkdir()
     with postgres(home) as server:
-        made = f"""CREATE TABLE rows AS SELECT i::bigint AS id, (i * 7919 % 100000)::int AS n, 'name ' || i AS name,
-            (i % 100000 / 100.0)::numeric(12,2) AS price, timestamptz '2020-01-01Z' + i * interval '7 s' AS made_at,
-            'carefully, "final" ' || i AS note FROM generate_series(1, {100 * size}) i; VACUUM ANALYZE rows;"""
-        for statement in made.split("; "):
-            subprocess.run([*server.psql, "-c", statement], check=True)
+        fill_rows(server, 100 * size)
         with service(home, server.url, concurrency=0) as site:
             body = {"name": "All", "dataset": "rows", "sort": ["id"], "format": "json"}
             answer = site.client.post("/api/v1/definitions", json=body)

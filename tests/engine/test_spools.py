@@ -20,6 +20,7 @@ from offtake.model.export import Column, Plan, Reader
 from offtake.model.ports import Chunks, RowStream, Source, Stop, Store, StoreSpec
 from offtake.model.snapshot import Spool
 from offtake.store import open_store
+from servers import Seaweed
 from sites import NOW, NUMBERS, Batches, FakeSource, batch, endless, failing_after
 
 PLAN = Plan(NUMBERS, tuple(Column(each) for each in NUMBERS.fields), reader=Reader("es-CL", "America/Santiago"))
@@ -186,6 +187,16 @@ def test_a_spool_that_is_gone_has_expired(store: Any) -> None:
         read_rows(store, spool, 0, 10)
     with pytest.raises(Expired):
         list(rows)
+
+
+def test_pages_come_from_a_bucket_too(seaweed: Seaweed) -> None:
+    store = open_store(seaweed.spec("spools"))
+    spool = spooled(store, FakeSource(in_batches(*[4000] * 10)), 1000)
+    assert numbers(store, spool, 39_000, 40_000) == list(range(39_000, 40_000))
+    assert numbers(store, spool, 0, 1000) == list(range(1000))
+    store.delete(["s"])
+    with pytest.raises(Expired):
+        read_rows(store, spool, 0, 1000)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from offtake.model.ports import Stop
 from offtake.service import pages
 from offtake.service.definitions import find_definition
 from offtake.service.downloads import Download
+from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
 from offtake.web.responses import Opened, StreamedFile, pull, run_stoppable
 from offtake.web.site import site_of
@@ -48,7 +49,9 @@ async def get_pages(
         page = _find_page(request, caller, definition_id, query, stop)
         place = urlencode({"cursor": pages.seal_position(site.runtime, page.snapshot, page.position)})
         chunks = pages.write_page(site.runtime, caller, page)
-        return Opened(Download("", JSON, chunks), *pull(chunks), stage="read"), f"{request.url.path}?{place}"
+        return Opened(Download("", JSON, chunks), *pull(chunks), stage="read"), absolute_url(
+            request, f"{request.url.path}?{place}"
+        )
 
     opened, place = await run_stoppable(request, begin, stop)
     return StreamedFile(site, opened, stop, {"Content-Type": JSON, "Cache-Control": PRIVATE, "Content-Location": place})
