@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offtake.model.dataset import Sort
-from offtake.model.export import Column, DateRange, ExportRequest, FieldChoice
+from offtake.model.export import (
+    Column,
+    DatePart,
+    DateRange,
+    ExportRequest,
+    FieldChoice,
+    Grouping,
+    Measure,
+    MeasureFn,
+)
 from offtake.model.filter import And, Condition, Filter, Not, Operator, Or
 from offtake.query.filters import check_filter
 from offtake.query.stored import read_request, request_json
@@ -56,11 +65,18 @@ WISHES: dict[str, st.SearchStrategy[Any]] = {
     "include_all_custom_fields": st.booleans(),
     "part_rows": ABSENT | WHOLE,
     "part_bytes": ABSENT | WHOLE,
+    "top": ABSENT | WHOLE,
+    "group_by": st.lists(
+        st.builds(Grouping, TEXTS, ABSENT | st.sampled_from(DatePart), ABSENT | TEXTS), max_size=3
+    ).map(tuple),
+    "measures": st.lists(
+        st.builds(Measure, st.sampled_from(MeasureFn), ABSENT | TEXTS, ABSENT | TEXTS), max_size=4
+    ).map(tuple),
 }
 
 
 def test_every_part_of_a_wish_is_drawn_here() -> None:
-    assert [field.name for field in dataclasses.fields(ExportRequest)] == list(WISHES)
+    assert {field.name for field in dataclasses.fields(ExportRequest)} == set(WISHES)
 
 
 @given(st.builds(ExportRequest, **WISHES))
