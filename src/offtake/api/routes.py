@@ -8,9 +8,11 @@ from fastapi import FastAPI
 
 from offtake import __version__
 from offtake.api import (
+    audit,
     bodies,
     bodies_pages,
     bodies_saved,
+    bodies_schedules,
     bodies_shares,
     datasets,
     definitions,
@@ -19,6 +21,7 @@ from offtake.api import (
     health,
     keys,
     pages,
+    schedules,
     shares,
 )
 from offtake.api.spec import write_spec
@@ -51,12 +54,15 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
         exports.ROUTES,
         definitions.ROUTES,
         pages.ROUTES,
+        schedules.ROUTES,
         shares.ROUTES,
         keys.ROUTES,
+        audit.ROUTES,
         health.ROUTES,
         docs.ROUTES,
     )
-    words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS | bodies_shares.WORDS
+    words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS | bodies_schedules.WORDS | bodies_shares.WORDS
+    words |= audit.WORDS
     install_problems(api, words, [route for router in routers for route in router.routes])
     for router in routers:
         api.include_router(router)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.principals import read_principal, write_principal
-from offtake.appdb.tables_saved import DEFINITIONS, SCHEDULES, SHARES
+from offtake.appdb.tables_saved import DEFINITIONS, SCHEDULE_RUNS, SCHEDULES, SHARES
 from offtake.errors import Conflict
 from offtake.model.dataset import Sort
 from offtake.model.saved import Definition, Draft
@@ -104,7 +104,10 @@ def delete_definition(db: AppDb, definition: Definition, now: datetime) -> bool:
         gone = connection.execute(DEFINITIONS.delete().where(*_version(definition)))
         if not gone.rowcount:
             return False
-        connection.execute(SCHEDULES.delete().where(SCHEDULES.c.definition_id == definition.id))
+        ours = SCHEDULES.c.definition_id == definition.id
+        runs = SCHEDULE_RUNS.c.schedule_id.in_(sa.select(SCHEDULES.c.id).where(ours))
+        connection.execute(SCHEDULE_RUNS.delete().where(runs))
+        connection.execute(SCHEDULES.delete().where(ours))
         shares = sa.and_(SHARES.c.definition_id == definition.id, SHARES.c.revoked_at.is_(None))
         connection.execute(SHARES.update().where(shares).values(revoked_at=now))
     return True

@@ -14,6 +14,7 @@ from offtake.jobs.children import Children
 from offtake.jobs.lease import Lease
 from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
 from offtake.jobs.sweeper import sweep_forever
+from offtake.jobs.ticker import Ticker
 from offtake.jobs.turns import run_turn
 from offtake.service.runtime import Runtime
 
@@ -76,6 +77,7 @@ class Executor:
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
         told = (self._runtime, self._over, self._log)
         threading.Thread(target=sweep_forever, args=told, name="sweep", daemon=True).start()
+        Ticker(*told).start()
 
     def wait_warm(self) -> bool:
         """Wait until a child is ready to work; False if none comes up."""

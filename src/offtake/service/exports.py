@@ -11,6 +11,7 @@ import uuid_utils
 
 from offtake.appdb import jobs as table
 from offtake.appdb.idempotency import Once
+from offtake.appdb.schedule_runs import find_run_of
 from offtake.appdb.shares import revoke_shares_of_job
 from offtake.errors import Conflict, Expired, InsufficientScope, InvalidRequest, NotFound, NotReady
 from offtake.model.access import Principal, Scope, require
@@ -24,6 +25,7 @@ from offtake.service.datasets import plan_request
 from offtake.service.downloads import check_file
 from offtake.service.retention import expires_at
 from offtake.service.runtime import Runtime
+from offtake.service.trail import current_trail
 
 FURTHEST = timedelta(days=366)
 LONGEST_KEY = 255
@@ -99,6 +101,7 @@ def submit_export(
             how.within(connection, job)
         runtime.queue.enqueue(connection, turn)
 
+    current_trail().thing = job.id
     made_before = table.insert_job(runtime.appdb, job, enqueue, once)
     return (
         Submitted(job, True) if made_before is None else Submitted(find_export(runtime, principal, made_before), False)
@@ -147,6 +150,7 @@ def find_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJo
     job = table.find_job(runtime.appdb, job_id) if is_job_id(job_id) else None
     if job is None or principal.tenant not in (None, job.tenant):
         raise NotFound("There is no such export.", hint="List the exports to see their ids.")
+    current_trail().dataset = job.request.dataset
     return job
 
 
@@ -207,6 +211,10 @@ def cancel_export(runtime: Runtime, principal: Principal, job_id: str) -> Export
 def retry_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
     """Start a failed or cancelled job over. Raises NotFound, Conflict, InsufficientScope."""
     job = _own_export(runtime, principal, job_id)
+    run = find_run_of(runtime.appdb, job.id)
+    if run is not None and run.window is not None:
+        detail = "This export was a schedule's delta, and the next one takes its rows."
+        raise Conflict(detail, hint="Run the schedule instead.")
     # At least as many turns as attempts: no machine that was lost before counts any more.
     turn = Turn(job.id, max(job.turn + 1, job.attempt), job.tenant, job.priority)
     done = table.retry_job(runtime.appdb, job, turn.number, runtime.now(), lambda c: runtime.queue.enqueue(c, turn))
