@@ -16,6 +16,7 @@ from offtake.service.spans import end_tracing
 from offtake.web.logs import open_log, where
 
 FAILED, ENDED = 1, 128 + signal.SIGTERM
+BEHIND = 10  # nice(2): with the processors full, people who wait for an answer go before jobs
 
 
 def run_child(config: Path) -> None:
@@ -49,6 +50,7 @@ def _serve(config: Path, answers: int, leave: Stop) -> None:
 
     runtime = build_child_runtime(load_settings(config))
     collect_garbage_from_now()
+    os.nice(BEHIND)
     try:
         serve_child(runtime, _lines(leave), lambda line: _write(answers, line), leave, _tell)
     finally:
