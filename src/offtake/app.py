@@ -7,8 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from offtake.appdb.absent import absent_appdb
-from offtake.appdb.database import open_appdb
+from offtake.appdb.database import open_appdb, plain_url
 from offtake.encode import FORMATS
+from offtake.model.delivery import Target
+from offtake.model.ports import SourceSpec
+from offtake.service.audit import DATASET, SOURCE, audit_dataset
 from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
 from offtake.service.spans import start_tracing
@@ -40,7 +43,21 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
         public_url=settings.public_url,
         secrets=settings.secrets,
     )
+    runtime = _with_audit(runtime, settings)
     return _with_jobs(runtime, settings) if with_jobs else runtime
+
+
+def _with_audit(runtime: Runtime, settings: Settings) -> Runtime:
+    """The audit as a dataset of a source of ours, unless the settings have other uses for these names."""
+    if SOURCE in settings.sources or DATASET in settings.datasets:
+        return runtime
+    spec = SourceSpec(SOURCE, plain_url(settings.database), pool_size=2)
+    return replace(
+        runtime,
+        sources={**runtime.sources, SOURCE: open_source(spec)},
+        datasets={**runtime.datasets, DATASET: audit_dataset()},
+        own_sources=frozenset({SOURCE}),
+    )
 
 
 def build_child_runtime(settings: Settings) -> Runtime:
@@ -54,14 +71,17 @@ def build_child_runtime(settings: Settings) -> Runtime:
 def _with_jobs(runtime: Runtime, settings: Settings, *, is_prepared: bool = False) -> Runtime:
     # Imported here: the job engine and the store cost half a second, which `offtake export` would pay for nothing.
     from offtake.jobs.queue import open_queue, prepare_queue
+    from offtake.notify import open_outbox
     from offtake.store import open_store
 
+    targets = {name: Target(open_store(spec.store), spec.folder) for name, spec in settings.targets.items()}
     if not is_prepared:
         prepare_queue(settings.database)
     return replace(
         runtime,
         store=open_store(settings.store),
         queue=open_queue(settings.database),
+        outbox=open_outbox(settings.smtp, settings.webhooks, targets),
         redirect_downloads=settings.store.redirect,
     )
 

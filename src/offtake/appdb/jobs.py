@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from offtake.appdb.audit import write_job_end
 from offtake.appdb.database import AppDb
 from offtake.appdb.idempotency import Once, claim_key, forget_keys
 from offtake.appdb.tables import JOBS
@@ -142,12 +143,17 @@ def commit_job(
     stages: Mapping[str, float],
     now: datetime,
     expires_at: datetime | None,
+    filter: str | None = None,
 ) -> bool:
-    """The commit of an artifact: True for exactly one attempt of a job, and never after it was cancelled."""
+    """The commit of an artifact: True for exactly one attempt of a job, and never after it was cancelled.
+
+    `filter` is the one that was evaluated, on one line, for the audit.
+    """
     with db.write() as connection:
         done = _change_in(
             connection,
             _running(job),
+            filter,
             state=JobState.SUCCEEDED,
             artifact=json.dumps(asdict(artifact)),
             rows=rows,
@@ -313,11 +319,16 @@ def _change(db: AppDb, where: sa.ColumnElement[bool], **values: Any) -> ExportJo
         return _change_in(connection, where, **values)
 
 
-def _change_in(connection: sa.Connection, where: sa.ColumnElement[bool], **values: Any) -> ExportJob | None:
-    """The one row as it is after the change; None if the condition did not hold."""
+def _change_in(
+    connection: sa.Connection, where: sa.ColumnElement[bool], filter: str | None = None, **values: Any
+) -> ExportJob | None:
+    """The one row as it is after the change; None if the condition did not hold. An end goes into the audit."""
     statement = JOBS.update().where(where).values(**values, revision=JOBS.c.revision + 1).returning(JOBS)
     row = connection.execute(statement).one_or_none()
-    return None if row is None else _job(row)
+    job = None if row is None else _job(row)
+    if job is not None and values.get("finished_at") is not None:
+        write_job_end(connection, job, values["finished_at"], filter)
+    return job
 
 
 def _row(job: ExportJob) -> dict[str, Any]:

@@ -166,4 +166,13 @@ AUDIT = sa.Table(
     sa.Column("address", sa.Text),
     sa.Column("request_id", sa.Text),
     sa.Index("audit_of_tenant", "tenant", "id"),
+    sa.Index("audit_of_time", "at"),
+)
+
+# One row: from when on the audit is whole. Lines younger than that cannot be deleted.
+AUDIT_START = sa.Table(
+    "audit_start",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("since", Instant, nullable=False),
 )

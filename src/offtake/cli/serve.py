@@ -61,6 +61,8 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
         log_level="critical",
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     # Uvicorn handles both while it runs and raises them again at its end, which is no failure here.
     for number in (signal.SIGINT, signal.SIGTERM):

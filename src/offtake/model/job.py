@@ -64,11 +64,15 @@ class JobLimits:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long artifacts are kept, in days: a dataset's own time before the tenant's, and that before `days`."""
+    """How long artifacts are kept, in days: a dataset's own time before the tenant's, and that before `days`.
+
+    `audit_days` is for the lines of the audit. 0 = for ever.
+    """
 
     days: float = 7
     tenants: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     datasets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    audit_days: float = 365
 
 
 @dataclass(frozen=True)

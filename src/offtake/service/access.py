@@ -14,6 +14,7 @@ from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauth
 from offtake.model.access import Key, Principal, Scope, require
 from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
+from offtake.service.trail import current_trail
 
 LOCAL = "local"  # the principal of the command line; key ids are UUIDs, so it is nobody's
 MARK = "ofk_"
@@ -125,6 +126,7 @@ def create_key(
     )
     _require_within(runtime, principal, key)
     table.insert_key(runtime.appdb, key, hash_secret(secret))
+    current_trail().thing = key.id
     return key, secret
 
 

@@ -16,6 +16,7 @@ from offtake.query.plan import plan_export
 from offtake.service.access import LOCAL
 from offtake.service.resolve import needs_custom_fields, resolve_dataset
 from offtake.service.runtime import Runtime
+from offtake.service.trail import current_trail
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def plan_request(runtime: Runtime, principal: Principal, request: ExportRequest)
     """The request proven valid for this principal, and the source that runs it."""
     with_custom = needs_custom_fields(request)
     dataset = find_dataset(runtime, principal, request.dataset, schema=request.schema, with_custom=with_custom)
-    return runtime.sources[dataset.source], plan_export(dataset, request, principal, runtime.now())
+    plan = plan_export(dataset, request, principal, runtime.now())
+    current_trail().note_plan(plan)
+    return runtime.sources[dataset.source], plan
 
 
 def list_datasets(runtime: Runtime, principal: Principal) -> tuple[DatasetView, ...]:

@@ -26,6 +26,7 @@ from offtake.service.previews import Preview, preview_rows
 from offtake.service.reports import report_result
 from offtake.service.runtime import Runtime
 from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.trail import current_trail
 
 LONGEST_NAME, LONGEST_DESCRIPTION, MOST_MEMBERS = 200, 5000, 100
 SORTABLE = table.SORTABLE
@@ -52,6 +53,7 @@ def create_definition(runtime: Runtime, principal: Principal, draft: Draft) -> D
     now = runtime.now()
     definition = Definition(str(uuid_utils.uuid7()), principal.tenant, principal, draft, now, now)
     table.insert_definition(runtime.appdb, definition)
+    current_trail().thing = definition.id
     return definition
 
 
@@ -62,6 +64,7 @@ def find_definition(runtime: Runtime, principal: Principal, definition_id: str) 
     found = table.find_definition(runtime.appdb, definition_id) if KEY_ID.fullmatch(definition_id) else None
     if found is None or principal.tenant not in (None, found.tenant):
         raise NotFound("There is no such definition.", hint="List the definitions to see their ids.")
+    current_trail().dataset = found.request.dataset or None
     return found
 
 

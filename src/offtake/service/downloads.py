@@ -26,6 +26,7 @@ from offtake.service.datasets import plan_request, read_slot
 from offtake.service.meter import Meter
 from offtake.service.runtime import Runtime
 from offtake.service.spans import traced_chunks
+from offtake.service.trail import current_trail
 
 COMPRESSIONS = {"none": ("", ""), "gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
 PLACEHOLDERS = ("dataset", "date", "datetime", "format")  # what a file name may hold in braces
@@ -60,10 +61,11 @@ def open_download(
     source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.
     """
     stop = stop or Stop()
-    meter, began = Meter(), time.perf_counter()
+    meter, trail, began = Meter(), current_trail(), time.perf_counter()
 
     def count(rows: int) -> None:
         meter.count_rows(rows)
+        trail.count_rows(rows)
         runtime.counters.count_rows(principal, rows)
         if on_rows is not None:
             on_rows(rows)

@@ -43,7 +43,8 @@ class HealthWatch:
             return Asked(lambda: ping() is None, patience_s=patience_s)
 
         self._appdb = asked(lambda: _ping_appdb(runtime))
-        self._sources = {name: asked(source.ping) for name, source in runtime.sources.items()}
+        theirs = {name: source for name, source in runtime.sources.items() if name not in runtime.own_sources}
+        self._sources = {name: asked(source.ping) for name, source in theirs.items()}
         self._store = asked(runtime.store.ping) if runtime.has_jobs else None
         self._queue = asked(runtime.queue.ping) if runtime.has_jobs else None
 

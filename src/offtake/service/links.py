@@ -11,6 +11,7 @@ from offtake.model.job import Artifact
 from offtake.service.exports import artifact_of, find_artifact, is_job_id
 from offtake.service.runtime import Runtime
 from offtake.service.signing import Signature, is_signed, sign, signing_secret
+from offtake.service.trail import current_trail
 
 LONGEST_S = 366 * 24 * 3600
 
@@ -58,6 +59,8 @@ def open_link(runtime: Runtime, link: Link) -> Artifact:
     ours = is_signed(runtime, link.signature, "link", link.job_id, tenant, link.expires, link.signature.key)
     if job is None or not ours:
         raise Forbidden("This link is not one of ours, or was changed.", hint="Ask for a new link.")
+    trail = current_trail()
+    trail.tenant, trail.dataset, trail.principal = job.tenant, job.request.dataset, "link"
     if link.expires_at <= runtime.now():
         raise Expired("This link had its time.", hint="Ask for a new link.")
     return artifact_of(runtime, job)

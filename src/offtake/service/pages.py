@@ -42,6 +42,7 @@ from offtake.service.downloads import deadline, find_format
 from offtake.service.exports import needs_of
 from offtake.service.runtime import Runtime
 from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.trail import current_trail
 
 PAGE_SIZES = range(1, 10_001)
 KEEP_ALIVE_S = range(10, 3601)
@@ -151,6 +152,7 @@ def read_page(runtime: Runtime, snapshot: Snapshot, position: int) -> Page:
 
 def write_page(runtime: Runtime, principal: Principal, page: Page) -> Chunks:
     """`{data, total, next_cursor, snapshot_at}`, one row a line. Raises StoreFailed, Expired on the way."""
+    current_trail().count_rows(page.size)
     cursor = None if page.following is None else seal_position(runtime, page.snapshot, page.following)
     last = {"total": page.total, "next_cursor": cursor, "snapshot_at": instant_text(page.rows.snapshot_at)}
     tail = b"\n]," + dumps(last)[1:] + b"\n"

@@ -19,6 +19,7 @@ from offtake.model.ports import Format, Source, Stop
 from offtake.service.datasets import plan_request, read_slot
 from offtake.service.downloads import find_format
 from offtake.service.runtime import Runtime
+from offtake.service.trail import current_trail
 
 ROWS = 50
 # What the text must be like to be read back; the rest of a request's options stays as it is.
@@ -53,9 +54,10 @@ def preview_rows(
         data = _read_some(source, few, shown, settings, stop)
         matched = source.count(plan, stop)
     names = [column.name for column in plan.file_columns]
-    rows = _read_csv(data, len(names)) if shown.name == "csv" else _read_lines(data, names)
+    rows = tuple(_read_csv(data, len(names)) if shown.name == "csv" else _read_lines(data, names))
+    current_trail().count_rows(len(rows))
     total = matched if plan.limit is None else min(matched, plan.limit)
-    return Preview(plan.file_columns, tuple(rows), total)
+    return Preview(plan.file_columns, rows, total)
 
 
 def _read_some(source: Source, plan: Plan, format: Format, options: Any, stop: Stop) -> bytes:

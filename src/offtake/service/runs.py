@@ -20,6 +20,7 @@ from offtake.service.meter import Meter
 from offtake.service.retention import expires_at
 from offtake.service.runtime import Runtime
 from offtake.service.spans import traced
+from offtake.service.trail import following
 
 BEAT_S = 1.0
 COUNT_AFTER_S, COUNT_FOR_S = 1.0, 10.0  # only what takes longer than a moment is worth counting
@@ -95,7 +96,8 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     then = replace(runtime, now=lambda: job.due_at)
     began = time.perf_counter()
     owner = present_principal(runtime, job.owner)
-    download = open_file(then, owner, job.request, stop=stop, on_rows=meter.count_rows, with_manifest=True)
+    with following() as trail:
+        download = open_file(then, owner, job.request, stop=stop, on_rows=meter.count_rows, with_manifest=True)
     meter.add("plan", time.perf_counter() - began)
     name = f"{job.id}/{job.attempt}-{secrets.token_hex(8)}"
     artifact = Artifact(name, download.filename, download.media_type, 0, "")
@@ -112,7 +114,7 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
         spent = sum(meter.stages.get(stage, 0.0) for stage in ("read", "encode"))
         meter.add("deliver", time.perf_counter() - began - spent)
         keep = True  # from here on only the job's row knows: whatever ends this thread now must not delete its file
-        keep = _commit(runtime, job, artifact, manifest.rows, meter)
+        keep = _commit(runtime, job, artifact, manifest.rows, meter, trail.filter)
     finally:
         if not keep:
             with suppress(StoreFailed, StoreFull):  # the sweep will find it
@@ -120,7 +122,7 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     return keep
 
 
-def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, meter: Meter) -> bool:
+def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, meter: Meter, filter: str | None) -> bool:
     """The conditional update of the job's row, and nothing else, is the commit.
 
     A connection that broke in the middle of it says nothing about whether it happened, so the row is asked.
@@ -130,7 +132,14 @@ def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, met
         expiry = expires_at(runtime, job, now)
         try:
             return table.commit_job(
-                runtime.appdb, job, artifact, rows=rows, stages=meter.stages, now=now, expires_at=expiry
+                runtime.appdb,
+                job,
+                artifact,
+                rows=rows,
+                stages=meter.stages,
+                now=now,
+                expires_at=expiry,
+                filter=filter,
             ) or _is_committed(runtime, job, artifact)
         except Unavailable:
             time.sleep(BEAT_S)

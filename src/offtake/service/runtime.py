@@ -34,6 +34,7 @@ class Runtime:
 
     `resolved` remembers datasets whose fields were read from their
     source; it only ever grows. `ending` is set when the process was told to end: what only waits for news lets go.
+    `own_sources` are those of our own tables: that they answer says nothing of anybody's data.
     """
 
     datasets: Mapping[str, Dataset]
@@ -54,6 +55,7 @@ class Runtime:
     resolved: dict[str, Dataset] = field(default_factory=dict)
     redirect_downloads: bool = False
     ending: Stop = field(default_factory=Stop)
+    own_sources: frozenset[str] = frozenset()
 
     @property
     def has_jobs(self) -> bool:

@@ -31,6 +31,7 @@ from offtake.service.definitions import find_definition, runnable_request
 from offtake.service.downloads import Download, open_download
 from offtake.service.exports import artifact_of, find_artifact, find_export
 from offtake.service.runtime import Runtime
+from offtake.service.trail import current_trail
 
 MARK = "ofs_"
 SHOWN_CHARS = 6  # after the mark
@@ -86,6 +87,7 @@ def create_share(
         max_downloads=max_downloads,
         expires_at=ends,
     )
+    current_trail().thing = share.id
     table.insert_share(runtime.appdb, share, hash_secret(token))
     return share, token
 
@@ -131,6 +133,8 @@ def open_share(runtime: Runtime, token: str, *, prefix: str = MARK) -> Shared:
     share = table.find_share_by_hash(runtime.appdb, hash_secret(token)) if is_well_formed(token, prefix) else None
     if share is None or share.tenant not in runtime.tenants:
         raise NotFound("There is no such share.", hint="Look whether the whole address was copied.")
+    trail = current_trail()
+    trail.tenant, trail.principal, trail.thing = share.tenant, f"share:{share.id}", share.id
     _check_on(share, runtime.now())
     return _open_definition(runtime, share) if share.definition_id is not None else _open_file(runtime, share)
 
@@ -224,6 +228,7 @@ def _open_file(runtime: Runtime, share: Share) -> Shared:
     job = job_table.find_job(runtime.appdb, share.job_id or "")
     if job is None:
         raise Revoked("What was shared was deleted.", hint="Ask whoever shared it for something else.")
+    current_trail().dataset = job.request.dataset
     artifact = artifact_of(runtime, job)
     _check_owner(runtime, share, job.needs)
     return Shared(share, _principal_of(runtime, share, frozenset()), job=job, artifact=artifact)

@@ -12,6 +12,7 @@ from offtake.appdb.idempotency import forget_old_keys
 from offtake.model.job import ExportJob, JobState
 from offtake.model.ports import StoredFile
 from offtake.model.snapshot import Snapshot
+from offtake.service.audit import prune_audit
 from offtake.service.pages import FOLDER
 from offtake.service.runtime import Runtime
 
@@ -26,16 +27,20 @@ _SPOOL = re.compile(rf"{FOLDER}/(?P<snapshot>[0-9a-f-]{{36}})/[0-9]+-[0-9a-f]+")
 
 @dataclass(frozen=True)
 class Swept:
-    """What went: artifacts and snapshots past their time, files nobody names or half-written, rows of old jobs."""
+    """What went: artifacts and snapshots past their time, files nobody names or half-written, rows of old jobs.
+
+    `audit` counts the lines of the audit that had their time.
+    """
 
     expired: int = 0
     snapshots: int = 0
     orphans: int = 0
     unfinished: int = 0
     rows: int = 0
+    audit: int = 0
 
     def __bool__(self) -> bool:
-        return any((self.expired, self.snapshots, self.orphans, self.unfinished, self.rows))
+        return any((self.expired, self.snapshots, self.orphans, self.unfinished, self.rows, self.audit))
 
 
 def sweep(runtime: Runtime, *, grace: timedelta) -> Swept:
@@ -45,8 +50,9 @@ def sweep(runtime: Runtime, *, grace: timedelta) -> Swept:
     may sweep at once. Raises StoreFailed, Unavailable; what was done by then stays done.
     """
     expired, ended, rows = sweep_expired(runtime), sweep_snapshots(runtime), sweep_rows(runtime)
-    before = runtime.now() - grace
-    return Swept(expired, ended, _sweep_orphans(runtime, before), runtime.store.sweep_unfinished(before), rows)
+    before, audit = runtime.now() - grace, prune_audit(runtime)
+    orphans, unfinished = _sweep_orphans(runtime, before), runtime.store.sweep_unfinished(before)
+    return Swept(expired, ended, orphans, unfinished, rows, audit)
 
 
 def sweep_expired(runtime: Runtime) -> int:

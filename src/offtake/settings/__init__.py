@@ -8,17 +8,22 @@ from pathlib import Path
 from offtake.errors import InvalidConfig
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
+from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec, StoreSpec
 from offtake.settings.bodies import settings_schema
 from offtake.settings.build import (
     build_limits,
+    build_proxies,
     build_retention,
     build_roles,
+    build_smtp,
     build_sources,
     build_store,
+    build_targets,
     build_tenants,
+    build_webhook_rules,
 )
 from offtake.settings.complaints import check_shape, nearest
 from offtake.settings.datasets import build_datasets
@@ -46,6 +51,10 @@ class Settings:
     limits: Limits
     jobs: JobLimits
     retention: Retention
+    smtp: SmtpSpec | None
+    webhooks: WebhookRules
+    targets: Mapping[str, TargetSpec]
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -71,6 +80,10 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         limits=build_limits(document, body),
         jobs=JobLimits(**body.jobs.model_dump()),
         retention=build_retention(document, body),
+        smtp=build_smtp(document, body, folder),
+        webhooks=build_webhook_rules(body),
+        targets=build_targets(document, body, folder),
+        trusted_proxies=build_proxies(document, body),
     )
     document.refuse()
     return settings

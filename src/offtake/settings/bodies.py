@@ -1,6 +1,6 @@
 """The shape of offtake.yaml, block by block. Its JSON Schema is `settings_schema()`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -8,6 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from offtake.model.dataset import FieldType, Mask, Schemas
+from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
@@ -169,15 +170,20 @@ class PoolBody(Body):
     timeout_s: Seconds = SourceSpec.pool_timeout_s
 
 
-class StoreBody(Body):
-    """Where finished files lie, and how to get in; credentials left out come from where the cloud's tools look."""
+class PlaceBody(Body):
+    """Where files lie, and how to get in; credentials left out come from where the cloud's tools look."""
 
     url: Text = Field(description="A folder, or s3://bucket/prefix, gs://…, az://….")
-    endpoint: str = Field("", description="The address of a server that speaks S3.")
+    endpoint: str = Field(default="", description="The address of a server that speaks S3.")
     region: str = ""
     access_key_id: str = ""
     secret_access_key: str = ""
     allow_http: bool = Field(default=False, description="Let the endpoint be http://.")
+
+
+class StoreBody(PlaceBody):
+    """Where finished files lie."""
+
     redirect: bool = Field(default=False, description="Send downloads to the bucket by presigned URLs.")
 
     @model_validator(mode="before")
@@ -214,11 +220,52 @@ Days = Annotated[float, Field(ge=0)]
 
 
 class RetentionBody(Body):
-    """How many days finished files are kept; 0 = for ever."""
+    """How many days finished files and the audit are kept; 0 = for ever."""
 
     days: Days = Retention.days
     tenants: dict[Text, Days] = Field(default={}, description="For a tenant's files.")
     datasets: dict[Name, Days] = Field(default={}, description="For a dataset's files, before the tenant's.")
+    audit_days: Days = Field(default=Retention.audit_days, description="For the lines of the audit.")
+
+
+class SmtpBody(Body):
+    """The mail server that deliveries go through."""
+
+    host: Text
+    port: Annotated[int, Field(ge=1, le=65535)] = SmtpSpec.port
+    security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="`tls` encrypts from the first byte, `starttls` before anything is said."
+    )
+    user: str = SmtpSpec.user
+    password: str = SmtpSpec.password
+    sender: Text = Field(alias="from", description="Whom mails come from: exports@example.com, or Exports <…>.")
+    ca_file: Text | None = Field(None, description="A file of authorities to trust instead of the system's.")
+    timeout_s: Seconds = SmtpSpec.timeout_s
+    allowed_domains: list[Text] = Field([], description="The only domains that mail may go to; none = anywhere.")
+    attach_max_bytes: Count = Field(
+        default=SmtpSpec.attach_max_bytes, description="A larger file is never attached; its link goes alone."
+    )
+
+
+class WebhooksBody(Body):
+    """Where webhooks may lead, beside the public internet."""
+
+    allowed_hosts: list[Text] = Field(
+        default=[], description="Names or addresses inside that may be called, as host or host:port."
+    )
+    timeout_s: Seconds = WebhookRules.timeout_s
+
+
+class TargetBody(PlaceBody):
+    """A place for copies of finished files."""
+
+    folder: str = Field(TargetSpec.folder, description="The folder in it, with placeholders; no copy leaves it.")
+
+
+class DeliveriesBody(Body):
+    """Where copies may go."""
+
+    targets: dict[Name, TargetBody] = {}
 
 
 class FileBody(Body):
@@ -228,6 +275,9 @@ class FileBody(Body):
     store: StoreBody = StoreBody(url=".offtake/artifacts")
     public_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = Field(
         None, description="The address in links; without it, the request's own."
+    )
+    trusted_proxies: list[Text] = Field(
+        [], description="Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
     tenants: dict[Text, TenantBody] = {}
     rate_limit: Rate | None = None
@@ -240,6 +290,9 @@ class FileBody(Body):
     pool: PoolBody = PoolBody()
     jobs: JobsBody = JobsBody()
     retention: RetentionBody = RetentionBody()
+    smtp: SmtpBody | None = None
+    webhooks: WebhooksBody = WebhooksBody()
+    deliveries: DeliveriesBody = DeliveriesBody()
 
 
 def settings_schema() -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Bodies to the model's dataclasses, with the checks that look across blocks. Problems go into the document."""
 
+import ipaddress
+import re
 import uuid
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import replace
+from email.utils import parseaddr
 from pathlib import Path
 
 from offtake.model.access import Tenant
+from offtake.model.delivery import PLACEHOLDERS, SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import FileSet, SourceSpec, StoreSpec
@@ -16,6 +20,16 @@ from offtake.settings.document import Document
 from offtake.settings.places import settle_path, settle_url
 
 _TENANT_NAMESPACE = uuid.UUID("5f8d3c1e-7c1f-4a53-9b0e-0ff7a4e0c0de")
+
+
+def build_proxies(document: Document, body: FileBody) -> tuple[str, ...]:
+    """The networks that proxies are in."""
+    for n, text in enumerate(body.trusted_proxies):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            document.complain(("trusted_proxies", n), "this is neither an address nor a network, such as 10.0.0.0/8")
+    return tuple(body.trusted_proxies)
 
 
 def build_tenants(document: Document, body: FileBody) -> Mapping[str, Tenant]:
@@ -68,6 +82,38 @@ def build_store(body: FileBody, folder: Path) -> StoreSpec:
     return StoreSpec(**given | {"url": settle_path(body.store.url, folder)})
 
 
+def build_smtp(document: Document, body: FileBody, folder: Path) -> SmtpSpec | None:
+    """The mail server, if there is one; the path of `ca_file` is absolute."""
+    if body.smtp is None:
+        return None
+    given = body.smtp.model_dump()
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(body.smtp.sender)[1]) or not body.smtp.sender.isprintable():
+        document.complain(("smtp", "from"), "'from' expects a mail address, such as Exports <exports@example.com>")
+    given["ca_file"] = None if body.smtp.ca_file is None else settle_path(body.smtp.ca_file, folder)
+    domains = tuple(domain.lower().lstrip("@") for domain in body.smtp.allowed_domains)
+    return SmtpSpec(**given | {"allowed_domains": domains})
+
+
+def build_webhook_rules(body: FileBody) -> WebhookRules:
+    """Where webhooks may lead."""
+    hosts = frozenset(host.lower() for host in body.webhooks.allowed_hosts)
+    return WebhookRules(hosts, body.webhooks.timeout_s)
+
+
+def build_targets(document: Document, body: FileBody, folder: Path) -> Mapping[str, TargetSpec]:
+    """Where copies may go; a folder's path is absolute."""
+    targets = {}
+    for name, target in body.deliveries.targets.items():
+        given = target.model_dump(exclude={"folder"})
+        for placeholder in re.findall(r"\{([^{}]*)\}", target.folder):
+            if placeholder not in PLACEHOLDERS:
+                where = ("deliveries", "targets", name, "folder")
+                document.complain(where, f"unknown placeholder {placeholder!r}{nearest(placeholder, PLACEHOLDERS)}")
+        spec = StoreSpec(**given | {"url": settle_path(target.url, folder)})
+        targets[name] = TargetSpec(spec, target.folder)
+    return targets
+
+
 def build_retention(document: Document, body: FileBody) -> Retention:
     """How long artifacts are kept, for tenants and datasets there are."""
     kept = body.retention
@@ -76,7 +122,7 @@ def build_retention(document: Document, body: FileBody) -> Retention:
             if name not in known:
                 where = ("retention", place, name)
                 document.complain(where, f"there is no {place[:-1]} {name!r}{nearest(name, known)}")
-    return Retention(kept.days, kept.tenants, kept.datasets)
+    return Retention(kept.days, kept.tenants, kept.datasets, kept.audit_days)
 
 
 def _source_url(document: Document, name: str, source: SourceBody, folder: Path) -> str:

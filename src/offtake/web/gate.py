@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, security headers, the body limit, the access log; bugs end here."""
+"""The outermost layer: request ids, security headers, the body limit, the access log, the audit; bugs end here."""
 
 import re
 import time
@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import OfftakeError, TooLarge
 from offtake.service.counters import Allowance
+from offtake.service.trail import following
+from offtake.web.audit import Seen, write_audit
 from offtake.web.logs import where
 from offtake.web.problems import problem_response
 from offtake.web.site import Site
@@ -57,17 +59,26 @@ class _Visit:
 
     async def run(self, app: ASGIApp, receive: Receive, send: Send) -> None:
         """Pass the request on; never raises, for what a server prints about an exception may quote a row."""
-        send = self._counted(send)
+        with following() as trail:
+            try:
+                await self._pass_on(app, receive, self._counted(send))
+            except Exception as error:
+                self.state["failure"] = error
+            finally:
+                self._write_down()
+                seen = Seen(self.method, self._route, self.status, self.sent, self.request_id, self.scope)
+                await write_audit(self.site, trail, seen)
+
+    async def _pass_on(self, app: ASGIApp, receive: Receive, send: Send) -> None:
         limit = self.site.runtime.limits.body_bytes
-        try:
-            if limit and _announced(self.scope) > limit:
-                await problem_response(_too_large(limit), self.request_id)(self.scope, receive, send)
-            else:
-                await app(self.scope, _limited(receive, limit) if limit else receive, send)
-        except Exception as error:
-            self.state["failure"] = error
-        finally:
-            self._write_down()
+        if limit and _announced(self.scope) > limit:
+            await problem_response(_too_large(limit), self.request_id)(self.scope, receive, send)
+        else:
+            await app(self.scope, _limited(receive, limit) if limit else receive, send)
+
+    @property
+    def _route(self) -> str:
+        return str(getattr(self.scope.get("route"), "path", "none"))
 
     def _counted(self, send: Send) -> Send:
         async def counted(message: Message) -> None:
@@ -91,7 +102,7 @@ class _Visit:
             headers["X-RateLimit-Reset"] = str(allowance.reset_s)
 
     def _write_down(self) -> None:
-        route = getattr(self.scope.get("route"), "path", "none")
+        route = self._route
         principal, failure = self.state.get("principal"), self.state.get("failure")
         method = self.method if self.method in METHODS else "other"
         self.site.metrics.requests.labels(method, route, str(self.status)).inc()

@@ -20,6 +20,7 @@ from offtake.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from offtake.service.trail import current_trail
 
 MEDIA_TYPE = "application/problem+json"
 AN_INSTANT = "an instant with its offset, such as 2027-01-31T12:00:00Z"
@@ -36,6 +37,7 @@ TAKES = {
 
 def problem_response(error: OfftakeError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
     """The error as an answer, with Retry-After and WWW-Authenticate where they belong."""
+    current_trail().detail = error.code
     extra = dict(headers or {})
     if "retry_after_s" in error.extra:
         extra["Retry-After"] = str(error.extra["retry_after_s"])

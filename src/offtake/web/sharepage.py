@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from offtake.errors import OfftakeError
 from offtake.service.shares import Shared
+from offtake.service.trail import current_trail
 
 STYLE = """
 body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; color: #1b1f24; background: #f4f5f7; }
@@ -76,6 +77,7 @@ def share_page(shared: Shared) -> Response:
 
 def refusal_page(error: OfftakeError) -> Response:
     """Why there is nothing, for people."""
+    current_trail().detail = error.code
     response = _page(error.detail, f"<p>{escape(error.hint)}</p>", error.status)
     if "retry_after_s" in error.extra:
         response.headers["Retry-After"] = str(error.extra["retry_after_s"])

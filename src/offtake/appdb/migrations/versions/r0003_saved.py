@@ -8,6 +8,43 @@ down_revision = "0002"
 INSTANT = sa.DateTime(timezone=True)
 
 
+# Nothing changes a line of the audit, and only what is older than `audit_start` says may be deleted.
+AUDIT_GUARDS = {
+    "sqlite": (
+        """
+        CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+        """,
+        """
+        CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+        WHEN OLD.at >= COALESCE((SELECT since FROM audit_start), '')
+        BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+        """,
+    ),
+    "postgresql": (
+        """
+        CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'DELETE' THEN
+                IF OLD.at < (SELECT since FROM audit_start) THEN
+                    RETURN OLD;
+                END IF;
+            END IF;
+            RAISE EXCEPTION 'the audit is append-only';
+        END $$
+        """,
+        """
+        CREATE TRIGGER audit_unchanged BEFORE UPDATE OR DELETE ON audit
+        FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()
+        """,
+        """
+        CREATE TRIGGER audit_kept BEFORE TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()
+        """,
+    ),
+}
+
+
 def upgrade() -> None:
     """Make their tables."""
     _make_definitions()
@@ -176,11 +213,22 @@ def _make_audit() -> None:
         sa.Column("request_id", sa.Text),
     )
     op.create_index("audit_of_tenant", "audit", ["tenant", "id"])
+    op.create_index("audit_of_time", "audit", ["at"])
+    op.create_table(
+        "audit_start",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("since", INSTANT, nullable=False),
+    )
+    for statement in AUDIT_GUARDS[op.get_bind().dialect.name]:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     """Drop them."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_audit_change() CASCADE")
     for table in (
+        "audit_start",
         "audit",
         "deliveries",
         "webhooks",

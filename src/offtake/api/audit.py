@@ -1,0 +1,68 @@
+"""The audit, for whoever may read it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+
+from offtake.api.bodies import Cursor, PageLimit, Parameters, Text, words_of
+from offtake.api.spec import problems
+from offtake.model.audit import AuditEntry
+from offtake.model.export import DateRange
+from offtake.service.audit import list_audit
+from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.web.auth import Caller
+from offtake.web.site import site_of
+
+
+class AuditQuery(Parameters):
+    """Which lines to list."""
+
+    action: Text | None = Field(
+        None, description="Such as `export.submit`; `export.*` is all that was done to exports."
+    )
+    principal: Text | None = Field(None, description="Who did it: a key's id, `share:ID` or `local`.")
+    dataset: Text | None = None
+    from_: Text | None = Field(
+        None, alias="from", description="First instant or day, such as `2026-05-01` or `-7 days`."
+    )
+    to: Text | None = Field(None, description="End: before this instant, or up to this day.")
+    limit: PageLimit = 50
+    cursor: Cursor = None
+
+
+@dataclass(frozen=True)
+class AuditList:
+    """Lines of the tenant's audit, the newest first. `next_cursor` asks for those after them; null on the last."""
+
+    data: tuple[AuditEntry, ...]
+    next_cursor: str | None
+
+
+WORDS = words_of(AuditQuery)
+
+ROUTES = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+
+
+@ROUTES.get("", responses=problems(422, 503))
+def get_audit(request: Request, caller: Caller, query: Annotated[AuditQuery, Query()]) -> AuditList:
+    """Who ran, read, shared, downloaded or was refused what. Needs `audit:read`."""
+    runtime = site_of(request).runtime
+    asked = (query.action, query.principal, query.dataset, query.from_, query.to)
+    question = ("audit", caller.tenant or "", *(text or "" for text in asked))
+    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
+    found = list_audit(
+        runtime,
+        caller,
+        action=query.action,
+        key=query.principal,
+        dataset=query.dataset,
+        dates=DateRange(query.from_, query.to),
+        before=before,
+        limit=query.limit + 1,
+    )
+    shown = found[: query.limit]
+    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
+    return AuditList(shown, cursor)
