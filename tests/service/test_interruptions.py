@@ -1,10 +1,10 @@
 """Something happens to a job while a worker is at it: whenever that is, one truth comes of it and nothing is left."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -61,14 +61,14 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     made.appdb.close()
 
 
-def attempt_with(runtime: Runtime, job: ExportJob, watch: Watch) -> None:
+def attempt_with(runtime: Runtime, job: ExportJob, watch: Watch, times: Sequence[datetime] = (NOW,)) -> None:
     """Run the job's latest turn in a process of its own, so to say, with somebody watching every step."""
     worker = threading.current_thread()
 
     def now() -> datetime:
         if threading.current_thread() is worker:
             watch.tick("committing")
-        return NOW
+        return times[-1]
 
     watch.tick("queued")
     attempt = claim_run(runtime, job.id, 0)
@@ -185,6 +185,20 @@ def test_a_worker_that_is_held_up_notices_within_a_second_or_two(runtime: Runtim
     assert not run_attempt(replace(runtime, sources={"fake": source}, store=store, resolved={}), attempt, stop)
     done = find(runtime, job)
     assert done.state is JobState.CANCELLED
+    check_store(runtime, done)
+
+
+@settings(max_examples=30)
+@given(moment=st.integers(0, len(MOMENTS)), hours=st.sampled_from((1, -1)))
+def test_a_clock_that_jumps_at_any_moment_changes_no_outcome(runtime: Runtime, moment: int, hours: int) -> None:
+    times = [NOW]
+    jumping = replace(runtime, now=lambda: times[-1])
+    job = submit(jumping)
+    attempt_with(jumping, job, Watch(moment, lambda: times.append(NOW + timedelta(hours=hours))), times)
+    done = find(runtime, job)
+    assert (done.state, done.attempt, done.due_at) == (JobState.SUCCEEDED, 1, NOW)
+    assert done.finished_at in (NOW, times[-1])
+    assert done.percent == 100.0
     check_store(runtime, done)
 
 
