@@ -21,10 +21,12 @@ from offtake.encode import FORMATS
 from offtake.errors import SourceFailed
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset, Field, FieldType
+from offtake.model.delivery import WebhookRules
 from offtake.model.export import Plan
 from offtake.model.job import JobLimits
 from offtake.model.limits import Limits
 from offtake.model.ports import RowStream, Source, Stop, StoreSpec, Table, Turn
+from offtake.notify import open_outbox
 from offtake.service.access import create_key, local_principal
 from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
@@ -172,6 +174,7 @@ def make_runtime(
         now=now,
         store=open_store(StoreSpec(str(home / "artifacts"))),
         queue=ListedQueue(),
+        outbox=open_outbox(None, WebhookRules(), {}),
         job_limits=job_limits or JobLimits(),
         secrets=(Secret("k1", b"a secret that only tests know....."),),
     )

@@ -206,6 +206,18 @@ class AttemptFailed(OfftakeError):
     code, status, retryable = "ATTEMPT_FAILED", 500, True
 
 
+class DeliveryFailed(OfftakeError):
+    """A mail, webhook or copy did not arrive, and may the next time; `extra["answered"]` is a webhook's HTTP status."""
+
+    code, status, retryable = "DELIVERY_FAILED", 502, True
+
+
+class DeliveryRefused(OfftakeError):
+    """A mail, webhook or copy that will never arrive as it is: its address is not allowed, or nobody takes it there."""
+
+    code, status = "DELIVERY_REFUSED", 422
+
+
 class InvalidConfig(OfftakeError):
     """offtake.yaml, the environment or a secret file is wrong; the detail names file and line. Never over HTTP."""
 

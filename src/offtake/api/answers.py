@@ -1,6 +1,6 @@
 """What answers hold, as plain dataclasses that FastAPI writes and describes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from offtake.model.access import Key
+from offtake.model.delivery import Delivery, DeliveryState
 from offtake.model.job import ExportJob, JobError, JobState
 from offtake.service.datasets import DatasetView
 from offtake.service.previews import Preview
@@ -70,12 +71,23 @@ class KeyList:
 
 
 @dataclass(frozen=True)
+class DeliveryNote:
+    """What became of one delivery of an export."""
+
+    id: str
+    channel: str
+    state: DeliveryState
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True)
 class ExportAnswer:
     """An export that runs in the background.
 
     `rows` and `bytes` are of the file so far; `total`, `percent` and `eta_s` are known where counting was cheap. `rate`
     is in rows a second. `error` is that of the last attempt. `links` holds `self` and `events`, and `download` and
-    `manifest` as long as there is a file.
+    `manifest` as long as there is a file. `deliveries` begin with the end of the export; they are null in its events.
     """
 
     id: str
@@ -100,6 +112,7 @@ class ExportAnswer:
     finished_at: datetime | None
     expires_at: datetime | None
     links: dict[str, str]
+    deliveries: tuple[DeliveryNote, ...] | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,9 @@ def preview_answer(preview: Preview) -> PreviewAnswer:
     return PreviewAnswer(columns, preview.rows, preview.total)
 
 
-def export_answer(job: ExportJob, now: datetime, address: Callable[[str], str]) -> ExportAnswer:
+def export_answer(
+    job: ExportJob, now: datetime, address: Callable[[str], str], deliveries: Iterable[Delivery] | None
+) -> ExportAnswer:
     """The job as it is shown now; `address` makes a path of ours absolute."""
     file = None if job.expires_at is not None and job.expires_at <= now else job.artifact
     own = address(f"/api/v1/exports/{job.id}")
@@ -166,7 +181,12 @@ def export_answer(job: ExportJob, now: datetime, address: Callable[[str], str]) 
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         links={"self": own, **{part: f"{own}/{part}" for part in parts}},
+        deliveries=None if deliveries is None else tuple(_note(each) for each in deliveries),
     )
+
+
+def _note(delivery: Delivery) -> DeliveryNote:
+    return DeliveryNote(delivery.id, delivery.channel, delivery.state, delivery.attempts, delivery.error)
 
 
 def export_json(answer: ExportAnswer) -> dict[str, Any]:

@@ -163,6 +163,25 @@ Priority = Annotated[int, Field(ge=PRIORITIES[0], le=PRIORITIES[-1], description
 ShareRunning = Annotated[bool, Field(description="Give this key's own export that does the same, if one is going on.")]
 
 
+class DeliveryBody(Body):
+    """Where the finished file goes: by mail, with `to`, `subject`, `attach`; into a store, with `target` and `name`."""
+
+    channel: Text = Field(description="`mail` or `store`.")
+    to: list[Text] = Field([], description="Mail addresses.")
+    subject: Text = Field("{filename}", description="Of the mail; `{dataset}`, `{date}` and others are filled in.")
+    attach: bool = Field(False, description="Attach the file if it is not too large. A link goes with it anyway.")
+    target: Text | None = Field(None, description="A target that the settings name.")
+    name: Text = Field("{filename}", description="Of the copy; placeholders as in `subject`, `/` for folders.")
+
+
+Deliveries = Annotated[list[DeliveryBody], Field(max_length=10, description="Where the finished file goes.")]
+
+
+def plain_deliveries(bodies: list[DeliveryBody]) -> tuple[dict[str, Any], ...]:
+    """The deliveries as they were written; `service.recipients` checks them."""
+    return tuple(body.model_dump(exclude_unset=True) for body in bodies)
+
+
 class NewExportBody(ExportBody):
     """An export to run in the background."""
 
@@ -170,10 +189,17 @@ class NewExportBody(ExportBody):
     start_at: StartAt = None
     priority: Priority = ORDINARY
     share_running: ShareRunning = False
+    deliveries: Deliveries = Field([])
 
     def to_submission(self, idempotency_key: str | None) -> Submission:
         """How it is to be run."""
-        return Submission(self.start_at, self.priority, idempotency_key, self.share_running)
+        return Submission(
+            self.start_at,
+            self.priority,
+            idempotency_key,
+            self.share_running,
+            deliveries=plain_deliveries(self.deliveries),
+        )
 
 
 class Parameters(BaseModel):
@@ -232,4 +258,4 @@ def words_of(*bodies: type[BaseModel]) -> frozenset[str]:
     return frozenset(field.alias or name for body in bodies for name, field in body.model_fields.items())
 
 
-WORDS = words_of(FieldBody, DateRangeBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)
+WORDS = words_of(FieldBody, DateRangeBody, DeliveryBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from offtake.api.bodies import (
     Body,
     Cursor,
+    Deliveries,
     ExportBody,
     PageLimit,
     Parameters,
@@ -18,6 +19,7 @@ from offtake.api.bodies import (
     StartAt,
     Text,
     parse_sort,
+    plain_deliveries,
     words_of,
 )
 from offtake.errors import InvalidRequest
@@ -66,13 +68,20 @@ class RunBody(Body):
     start_at: StartAt = None
     priority: Priority = ORDINARY
     share_running: ShareRunning = False
+    deliveries: Deliveries = Field(default=[])
     format: Annotated[Text | None, Field(description="Another one than the definition's, with its usual options.")] = (
         None
     )
 
     def to_submission(self, idempotency_key: str | None) -> Submission:
         """How it is to be run."""
-        return Submission(self.start_at, self.priority, idempotency_key, self.share_running)
+        return Submission(
+            self.start_at,
+            self.priority,
+            idempotency_key,
+            self.share_running,
+            deliveries=plain_deliveries(self.deliveries),
+        )
 
     def to_change(self) -> Callable[[ExportRequest], ExportRequest]:
         """What it changes about the request."""

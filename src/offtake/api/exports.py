@@ -1,5 +1,6 @@
 """Exports that run in the background: submit, list, watch, cancel, retry, fetch, hand on as a link, delete."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -12,8 +13,10 @@ from offtake.api.answers import ExportAnswer, ExportList, LinkAnswer, export_ans
 from offtake.api.bodies import ExportsQuery, LinkBody, NewExportBody
 from offtake.api.datasets import FILE
 from offtake.api.spec import problems
+from offtake.model.delivery import Delivery
 from offtake.model.job import Artifact, ExportJob
 from offtake.service import exports
+from offtake.service.deliveries import deliveries_of
 from offtake.service.links import Link, make_link, open_link
 from offtake.service.signing import Signature, seal_cursor, unseal_cursor
 from offtake.web.address import absolute_url
@@ -66,7 +69,7 @@ def accept_export(
     request: Request, response: Response, made: exports.Submitted, idempotency_key: str | None
 ) -> ExportAnswer:
     """The export as it is shown to who submitted it, and where it is."""
-    answer = _answer(request, made.job)
+    answer = _answer(request, made.job, ())
     response.headers["Location"] = answer.links["self"]
     if idempotency_key is not None and not made.is_new:
         response.headers["Idempotency-Replayed"] = "true"
@@ -90,13 +93,14 @@ def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery,
     )
     shown = jobs[: query.limit]
     cursor = seal_cursor(runtime, shown[-1].id, *question) if len(jobs) > len(shown) else None
-    return ExportList(tuple(_answer(request, job) for job in shown), cursor)
+    sent = deliveries_of(runtime, [job.id for job in shown])
+    return ExportList(tuple(_answer(request, job, sent.get(job.id, ())) for job in shown), cursor)
 
 
 @ROUTES.get("/{export_id}", responses=problems(404, 503))
 def get_export(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """How far it has come, and what became of it."""
-    return _answer(request, exports.find_export(site_of(request).runtime, caller, export_id))
+    return _answer_whole(request, exports.find_export(site_of(request).runtime, caller, export_id))
 
 
 @ROUTES.delete("/{export_id}", status_code=204, responses=problems(404, 502, 503))
@@ -108,13 +112,13 @@ def delete_export(request: Request, export_id: str, caller: Caller) -> None:
 @ROUTES.post("/{export_id}/cancel", responses=problems(404, 409, 503))
 def post_cancel(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """End it, wherever it stands."""
-    return _answer(request, exports.cancel_export(site_of(request).runtime, caller, export_id))
+    return _answer_whole(request, exports.cancel_export(site_of(request).runtime, caller, export_id))
 
 
 @ROUTES.post("/{export_id}/retry", status_code=202, responses=problems(404, 409, 503))
 def post_retry(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """Start one that failed or was cancelled over."""
-    return _answer(request, exports.retry_export(site_of(request).runtime, caller, export_id))
+    return _answer_whole(request, exports.retry_export(site_of(request).runtime, caller, export_id))
 
 
 @ROUTES.get(
@@ -122,7 +126,7 @@ def post_retry(request: Request, export_id: str, caller: Caller) -> ExportAnswer
 )
 async def get_events(request: Request, export_id: str, caller: Caller) -> Response:
     """Its progress as server-sent events, until its state is final."""
-    return await send_events(request, caller, export_id, lambda job: export_json(_answer(request, job)))
+    return await send_events(request, caller, export_id, lambda job: export_json(_answer(request, job, None)))
 
 
 def find_file(
@@ -162,5 +166,9 @@ def post_link(request: Request, export_id: str, body: LinkBody, caller: Caller) 
     return LinkAnswer(url, link.expires_at)
 
 
-def _answer(request: Request, job: ExportJob) -> ExportAnswer:
-    return export_answer(job, site_of(request).runtime.now(), partial(absolute_url, request))
+def _answer_whole(request: Request, job: ExportJob) -> ExportAnswer:
+    return _answer(request, job, deliveries_of(site_of(request).runtime, [job.id]).get(job.id, ()))
+
+
+def _answer(request: Request, job: ExportJob, deliveries: Iterable[Delivery] | None) -> ExportAnswer:
+    return export_answer(job, site_of(request).runtime.now(), partial(absolute_url, request), deliveries)

@@ -14,6 +14,7 @@ from offtake.api import (
     bodies_saved,
     bodies_schedules,
     bodies_shares,
+    bodies_webhooks,
     datasets,
     definitions,
     docs,
@@ -23,6 +24,7 @@ from offtake.api import (
     pages,
     schedules,
     shares,
+    webhooks,
 )
 from offtake.api.spec import write_spec
 from offtake.web.problems import install_problems
@@ -56,13 +58,14 @@ def build_api(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
         pages.ROUTES,
         schedules.ROUTES,
         shares.ROUTES,
+        webhooks.ROUTES,
         keys.ROUTES,
         audit.ROUTES,
         health.ROUTES,
         docs.ROUTES,
     )
     words = bodies.WORDS | bodies_saved.WORDS | bodies_pages.WORDS | bodies_schedules.WORDS | bodies_shares.WORDS
-    words |= audit.WORDS
+    words |= bodies_webhooks.WORDS | audit.WORDS
     install_problems(api, words, [route for router in routers for route in router.routes])
     for router in routers:
         api.include_router(router)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.audit import write_job_end
 from offtake.appdb.database import AppDb
+from offtake.appdb.deliveries import insert_job_deliveries
 from offtake.appdb.idempotency import Once, claim_key, forget_keys
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
@@ -168,6 +169,7 @@ def commit_job(
         if done is not None:
             seconds = {f"seconds.{stage}": value for stage, value in stages.items()}
             add_totals(connection, {"succeeded": 1, "rows": rows, "bytes": artifact.bytes, **seconds})
+            insert_job_deliveries(connection, done)
     return done is not None
 
 
@@ -210,6 +212,7 @@ def fail_job(db: AppDb, job: ExportJob, error: JobError, now: datetime, expires_
         )
         if done is not None:
             add_totals(connection, {"failed": 1})
+            insert_job_deliveries(connection, done)
     return done is not None
 
 
@@ -220,6 +223,7 @@ def cancel_job(db: AppDb, id_: str, now: datetime, expires_at: datetime | None) 
         done = _change_in(connection, where, state=JobState.CANCELLED, finished_at=now, expires_at=expires_at)
         if done is not None:
             add_totals(connection, {"cancelled": 1})
+            insert_job_deliveries(connection, done)
     return done
 
 
@@ -352,6 +356,7 @@ def _row(job: ExportJob) -> dict[str, Any]:
         "rows": job.rows,
         "bytes": job.bytes,
         "definition_id": job.definition_id,
+        "deliveries": json.dumps([dict(wish) for wish in job.deliveries]),
         "created_at": job.created_at,
         "due_at": job.due_at,
     }
@@ -383,5 +388,6 @@ def _job(row: sa.Row[Any]) -> ExportJob:
         beat_at=row.beat_at,
         stages=json.loads(row.stages or "{}"),
         definition_id=row.definition_id,
+        deliveries=tuple(json.loads(row.deliveries)),
         revision=row.revision,
     )

@@ -70,6 +70,7 @@ JOBS = sa.Table(
     sa.Column("artifact", sa.Text),  # JSON
     sa.Column("stages", sa.Text),  # JSON
     sa.Column("definition_id", sa.Text),
+    sa.Column("deliveries", sa.Text, nullable=False),  # JSON: to whom and where its file goes
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("due_at", Instant, nullable=False),
     sa.Column("started_at", Instant),

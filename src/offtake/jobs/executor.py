@@ -11,6 +11,7 @@ from dbos import DBOS
 
 from offtake.appdb.database import plain_url
 from offtake.jobs.children import Children
+from offtake.jobs.courier import start_couriers
 from offtake.jobs.lease import Lease
 from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
 from offtake.jobs.sweeper import sweep_forever
@@ -77,6 +78,7 @@ class Executor:
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
         told = (self._runtime, self._over, self._log)
         threading.Thread(target=sweep_forever, args=told, name="sweep", daemon=True).start()
+        start_couriers(self._runtime, self._over, self._log, self._tell_bug)
         Ticker(*told).start()
 
     def wait_warm(self) -> bool:

@@ -109,7 +109,7 @@ class ExportJob:
     into the queue. `due_at` is when it may
     start, and the instant that relative dates mean. `needs` are the scopes whoever fetches the file must hold.
     `total` is the rows to expect, where counting them was cheap. `revision` grows with every change, for events.
-    `stages` are seconds spent on plan, read, encode, deliver.
+    `stages` are seconds spent on plan, read, encode, deliver. `deliveries` say where its file goes.
     """
 
     id: str
@@ -135,6 +135,7 @@ class ExportJob:
     beat_at: datetime | None = None
     stages: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     definition_id: str | None = None
+    deliveries: tuple[Mapping[str, Any], ...] = ()
     revision: int = 0
 
     def state_at(self, now: datetime) -> JobState:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from offtake.query.stored import request_json
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request
 from offtake.service.downloads import check_file
+from offtake.service.recipients import check_deliveries
 from offtake.service.retention import expires_at
 from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
@@ -39,7 +40,8 @@ class Submission:
 
     `share_running` gives the principal's own job that does the very same and has not ended, if there is one.
     `instant` is what relative dates mean, if that is not its start. `within` is called with the connection and the new
-    job in the transaction that remembers it: if it raises, there is no job.
+    job in the transaction that remembers it: if it raises, there is no job. `deliveries` are as `check_deliveries`
+    wants them; a job that has some is not shared.
     """
 
     start_at: datetime | None = None
@@ -49,6 +51,7 @@ class Submission:
     definition_id: str | None = None
     instant: datetime | None = None
     within: Callable[[Any, ExportJob], None] | None = None
+    deliveries: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def submit_export(
     """
     how = how or Submission()
     _check_submission(runtime, how)
+    deliveries = check_deliveries(runtime, how.deliveries)
     check_file(runtime, request)
     _, plan = plan_request(runtime, principal, request)
     if principal.tenant is None:
@@ -76,7 +80,7 @@ def submit_export(
     now = runtime.now()
     start = now if how.start_at is None else max(how.start_at, now)
     once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
-    if how.share_running:
+    if how.share_running and not deliveries:
         going = table.find_alike(runtime.appdb, principal.id, request, start)
         if going is not None:
             id_ = going.id if once is None else table.share_job(runtime.appdb, going.id, once)
@@ -92,6 +96,7 @@ def submit_export(
         needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,
+        deliveries=deliveries,
     )
     delay_s = (start - now).total_seconds()
     turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
@@ -127,6 +132,7 @@ def _once(principal: Principal, key: str, request: ExportRequest, how: Submissio
         how.priority,
         how.share_running,
         how.definition_id,
+        *how.deliveries,
     ]
     body_hash = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return Once(principal.id, key, body_hash, now)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from offtake.appdb.database import AppDb
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
+from offtake.model.delivery import Outbox
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import Format, Queue, Source, Stop, Store
@@ -48,6 +49,7 @@ class Runtime:
     now: Callable[[], datetime]
     store: Store = field(default_factory=lambda: _absent("store"))
     queue: Queue = field(default_factory=lambda: _absent("queue"))
+    outbox: Outbox = field(default_factory=lambda: _absent("outbox"))
     job_limits: JobLimits = field(default_factory=JobLimits)
     retention: Retention = field(default_factory=Retention)
     public_url: str | None = None

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("artifact", sa.Text),
         sa.Column("stages", sa.Text),
         sa.Column("definition_id", sa.Text),
+        sa.Column("deliveries", sa.Text, nullable=False),
         sa.Column("created_at", instant, nullable=False),
         sa.Column("due_at", instant, nullable=False),
         sa.Column("started_at", instant),

@@ -1,0 +1,30 @@
+"""What requests about webhooks may hold."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from offtake.api.bodies import Body, Cursor, PageLimit, Parameters, Text, words_of
+
+
+class WebhookBody(Body):
+    """Where a webhook leads and what it is told of."""
+
+    url: Annotated[str, Field(max_length=2000, description="https:// or http://, on the public internet.")]
+    events: Annotated[list[Text], Field(max_length=20, description="Such as `export.succeeded`.")]
+
+
+class ChangedWebhookBody(WebhookBody):
+    """All of it anew."""
+
+    is_active: bool = Field(True, description="`false`: it is told of nothing.")
+
+
+class WebhooksQuery(Parameters):
+    """Which page of the list."""
+
+    limit: PageLimit = 50
+    cursor: Cursor = None
+
+
+WORDS = words_of(ChangedWebhookBody, WebhooksQuery)

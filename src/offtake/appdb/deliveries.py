@@ -1,0 +1,199 @@
+"""Deliveries as the app database keeps them. Whoever moves `next_at` on, under the count of attempts, may send."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+import uuid_utils
+
+from offtake.appdb.database import AppDb
+from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
+from offtake.model.delivery import Delivery, DeliveryState, Event, Sent
+from offtake.model.job import ExportJob, JobState
+
+_ENDS = {
+    JobState.SUCCEEDED: Event.EXPORT_SUCCEEDED,
+    JobState.FAILED: Event.EXPORT_FAILED,
+    JobState.CANCELLED: Event.EXPORT_CANCELLED,
+}
+# Which of a job's own deliveries its end sets off.
+_OWN = {Event.EXPORT_SUCCEEDED: ("mail", "store"), Event.EXPORT_FAILED: ("mail",), Event.EXPORT_CANCELLED: ()}
+_LOOKED_AT = 16
+
+
+def insert_job_deliveries(connection: sa.Connection, job: ExportJob) -> None:
+    """What a job's end sets off, within the transaction that ends it: so there is exactly one of each for each end."""
+    event, now = _ENDS[job.state], job.finished_at
+    assert now is not None
+    insert_event(connection, job.tenant, event, export_data(job), now, job_id=job.id)
+    wanted = [wish for wish in job.deliveries if wish["channel"] in _OWN[event]]
+    _insert(connection, [new_delivery(job.tenant, wish["channel"], event, wish, now, job_id=job.id) for wish in wanted])
+
+
+def insert_event(
+    connection: sa.Connection,
+    tenant: str,
+    event: Event,
+    data: Mapping[str, Any],
+    now: datetime,
+    *,
+    job_id: str | None = None,
+) -> None:
+    """A delivery to each of the tenant's active webhooks that wants the event, within an open transaction."""
+    query = sa.select(WEBHOOKS.c.id, WEBHOOKS.c.events).where(WEBHOOKS.c.tenant == tenant, WEBHOOKS.c.is_active)
+    wanting = [row.id for row in connection.execute(query) if event in row.events.split()]
+    payload = {"type": event, "timestamp": now.isoformat(), "data": dict(data)}
+    _insert(
+        connection,
+        [
+            new_delivery(tenant, "webhook", event, {}, now, payload=payload, job_id=job_id, webhook_id=id_)
+            for id_ in wanting
+        ],
+    )
+
+
+def export_data(job: ExportJob) -> Mapping[str, Any]:
+    """What a webhook is told of an export. Links are paths: where the service is reached is known when it is sent."""
+    own = f"/api/v1/exports/{job.id}"
+    parts = ("download", "manifest") if job.state is JobState.SUCCEEDED else ()
+    return {
+        "export_id": job.id,
+        "state": job.state,
+        "dataset": job.request.dataset,
+        "definition_id": job.definition_id,
+        "format": job.request.format,
+        "rows": job.rows,
+        "bytes": job.bytes,
+        "error": None if job.error is None or job.state is not JobState.FAILED else job.error.code,
+        "links": {"self": own, **{part: f"{own}/{part}" for part in parts}},
+    }
+
+
+def new_delivery(
+    tenant: str, channel: str, event: Event, target: Mapping[str, Any], now: datetime, **more: Any
+) -> Delivery:
+    """One that is due now, under a new id."""
+    given = {"payload": {}, "next_at": now, **more}
+    id_ = str(uuid_utils.uuid7())
+    return Delivery(id_, tenant, channel, event, target, state=DeliveryState.PENDING, created_at=now, **given)
+
+
+def insert_delivery(db: AppDb, delivery: Delivery) -> None:
+    """Remember one."""
+    with db.write() as connection:
+        _insert(connection, [delivery])
+
+
+def find_delivery(db: AppDb, id_: str) -> Delivery | None:
+    """The delivery of that id."""
+    with db.read() as connection:
+        row = connection.execute(sa.select(DELIVERIES).where(DELIVERIES.c.id == id_)).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+def deliveries_of_jobs(db: AppDb, job_ids: Collection[str]) -> Mapping[str, tuple[Delivery, ...]]:
+    """The deliveries of each of those jobs that has any, the oldest first."""
+    query = sa.select(DELIVERIES).where(DELIVERIES.c.job_id.in_(job_ids)).order_by(DELIVERIES.c.id)
+    found: dict[str, tuple[Delivery, ...]] = {}
+    with db.read() as connection:
+        for row in connection.execute(query):
+            found[row.job_id] = (*found.get(row.job_id, ()), _delivery(row))
+    return found
+
+
+def deliveries_of_webhook(db: AppDb, webhook_id: str, *, before: str | None, limit: int) -> tuple[Delivery, ...]:
+    """Those of one webhook, the newest first, from the one after `before` on."""
+    query = sa.select(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id)
+    if before is not None:
+        query = query.where(DELIVERIES.c.id < before)
+    with db.read() as connection:
+        return tuple(_delivery(row) for row in connection.execute(query.order_by(DELIVERIES.c.id.desc()).limit(limit)))
+
+
+def claim_due(db: AppDb, now: datetime, leases: Mapping[str, timedelta]) -> Delivery | None:
+    """The next delivery that is due, its attempt counted; nobody else's for as long as its channel's lease lasts."""
+    due = sa.and_(DELIVERIES.c.state == DeliveryState.PENDING, DELIVERIES.c.next_at <= now)
+    query = sa.select(DELIVERIES).where(due).order_by(DELIVERIES.c.next_at).limit(_LOOKED_AT)
+    with db.read() as connection:
+        seen = [_delivery(row) for row in connection.execute(query)]
+    return next(filter(None, (claim(db, delivery, now, leases[delivery.channel]) for delivery in seen)), None)
+
+
+def claim(db: AppDb, delivery: Delivery, now: datetime, lease: timedelta) -> Delivery | None:
+    """The delivery as `claim_due` gives it; None if somebody else was faster."""
+    return _change(db, delivery, attempts=delivery.attempts + 1, next_at=now + lease)
+
+
+def settle(db: AppDb, delivery: Delivery, sent: Sent, now: datetime) -> Delivery | None:
+    """It has arrived; None if its lease was over and somebody else tries it by now."""
+    return _change(
+        db,
+        delivery,
+        state=DeliveryState.SUCCEEDED,
+        status=sent.status,
+        error=sent.note,
+        next_at=None,
+        finished_at=now,
+    )
+
+
+def postpone(
+    db: AppDb, delivery: Delivery, error: str, status: int | None, next_at: datetime | None, now: datetime
+) -> Delivery | None:
+    """The attempt failed; it is tried again then, or (None) has failed."""
+    state = DeliveryState.FAILED if next_at is None else DeliveryState.PENDING
+    ended = now if next_at is None else None
+    return _change(db, delivery, state=state, status=status, error=error, next_at=next_at, finished_at=ended)
+
+
+def revive(db: AppDb, id_: str, now: datetime) -> Delivery | None:
+    """Send one that has ended once more, under the same id; None if it has not ended."""
+    ended = sa.and_(DELIVERIES.c.id == id_, DELIVERIES.c.state != DeliveryState.PENDING)
+    fresh = {"state": DeliveryState.PENDING, "attempts": 0, "status": None, "error": None}
+    statement = DELIVERIES.update().where(ended).values(**fresh, next_at=now, finished_at=None).returning(DELIVERIES)
+    with db.write() as connection:
+        row = connection.execute(statement).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+def prune_deliveries(db: AppDb, ended_before: datetime, limit: int = 500) -> int:
+    """Forget deliveries that ended before that instant; gives how many, at most `limit`."""
+    old = sa.select(DELIVERIES.c.id).where(DELIVERIES.c.finished_at < ended_before).limit(limit)
+    with db.write() as connection:
+        return connection.execute(DELIVERIES.delete().where(DELIVERIES.c.id.in_(old))).rowcount
+
+
+def _change(db: AppDb, seen: Delivery, **values: Any) -> Delivery | None:
+    """The fence: still pending, and nobody has begun another attempt since it was seen."""
+    same = sa.and_(
+        DELIVERIES.c.id == seen.id,
+        DELIVERIES.c.state == DeliveryState.PENDING,
+        DELIVERIES.c.attempts == seen.attempts,
+    )
+    with db.write() as connection:
+        row = connection.execute(DELIVERIES.update().where(same).values(**values).returning(DELIVERIES)).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+def _insert(connection: sa.Connection, deliveries: Iterable[Delivery]) -> None:
+    rows = [
+        vars(each) | {"target": json.dumps(dict(each.target)), "payload": json.dumps(dict(each.payload))}
+        for each in deliveries
+    ]
+    if rows:
+        connection.execute(DELIVERIES.insert(), rows)
+
+
+def _delivery(row: sa.Row[Any]) -> Delivery:
+    known = row._asdict()
+    return Delivery(
+        **known
+        | {
+            "event": Event(row.event),
+            "state": DeliveryState(row.state),
+            "target": json.loads(row.target),
+            "payload": json.loads(row.payload),
+        }
+    )
