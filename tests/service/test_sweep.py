@@ -104,7 +104,7 @@ def test_an_expired_file_goes_and_its_job_stays(runtime: Runtime, clock: Clock) 
 
 
 def test_a_file_without_an_end_is_kept(runtime: Runtime, clock: Clock) -> None:
-    for_ever = replace(runtime, retention=Retention(days=0))
+    for_ever = replace(runtime, retention=Retention(days=0, audit_days=0))
     finished(for_ever)
     clock.ahead += timedelta(days=400)
     assert sweep(for_ever, grace=NONE) == Swept()
