@@ -97,7 +97,8 @@ class Once:
 
 def kill_and_restart(history: History, programs: list[Program]) -> None:
     """kill -9 one of them, and start it again after a moment."""
-    program = random.choice(programs)
+    at_work = [program for program in programs if not program.has_ended and program.is_ready]
+    program = random.choice(at_work or programs)
     history.note_kill()
     program.kill()
     time.sleep(random.uniform(0, 0.5))
