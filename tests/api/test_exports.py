@@ -90,6 +90,7 @@ def test_an_export_is_shown_with_utc_instants_and_no_links_to_what_is_not_there(
         "finished_at": None,
         "expires_at": None,
         "links": {"self": own, "events": f"{own}/events"},
+        "deliveries": [],
     }
 
 

@@ -87,7 +87,8 @@ class ExportAnswer:
 
     `rows` and `bytes` are of the file so far; `total`, `percent` and `eta_s` are known where counting was cheap. `rate`
     is in rows a second. `error` is that of the last attempt. `links` holds `self` and `events`, and `download` and
-    `manifest` as long as there is a file. `deliveries` begin with the end of the export; they are null in its events.
+    `manifest` as long as there is a file. `deliveries` begin with the end of the export; null = it cannot be
+    told at the moment.
     """
 
     id: str

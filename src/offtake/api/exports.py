@@ -1,6 +1,7 @@
 """Exports that run in the background: submit, list, watch, cancel, retry, fetch, hand on as a link, delete."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from offtake.api.answers import ExportAnswer, ExportList, LinkAnswer, export_ans
 from offtake.api.bodies import ExportsQuery, LinkBody, NewExportBody
 from offtake.api.datasets import FILE
 from offtake.api.spec import problems
+from offtake.errors import Unavailable
 from offtake.model.delivery import Delivery
 from offtake.model.job import Artifact, ExportJob
 from offtake.service import exports
@@ -126,7 +128,7 @@ def post_retry(request: Request, export_id: str, caller: Caller) -> ExportAnswer
 )
 async def get_events(request: Request, export_id: str, caller: Caller) -> Response:
     """Its progress as server-sent events, until its state is final."""
-    return await send_events(request, caller, export_id, lambda job: export_json(_answer(request, job, None)))
+    return await send_events(request, caller, export_id, lambda job: export_json(_answer_whole(request, job)))
 
 
 def find_file(
@@ -167,7 +169,10 @@ def post_link(request: Request, export_id: str, body: LinkBody, caller: Caller) 
 
 
 def _answer_whole(request: Request, job: ExportJob) -> ExportAnswer:
-    return _answer(request, job, deliveries_of(site_of(request).runtime, [job.id]).get(job.id, ()))
+    found: Iterable[Delivery] | None = None
+    with suppress(Unavailable):  # the job itself is known
+        found = deliveries_of(site_of(request).runtime, [job.id]).get(job.id, ())
+    return _answer(request, job, found)
 
 
 def _answer(request: Request, job: ExportJob, deliveries: Iterable[Delivery] | None) -> ExportAnswer:

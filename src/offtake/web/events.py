@@ -81,7 +81,7 @@ class EventStream(Response):
         quiet_until = anyio.current_time() + HEARTBEAT_S
         while True:
             job, next_look = watch.see()
-            event = self._deleted() if job is None else self._news(job)
+            event = self._deleted() if job is None else await self._news(job)
             if event is not None:
                 await _send_part(send, event)
                 quiet_until = anyio.current_time() + HEARTBEAT_S
@@ -93,14 +93,15 @@ class EventStream(Response):
                 await _send_part(send, KEEPALIVE_COMMENT)
                 quiet_until = anyio.current_time() + HEARTBEAT_S
 
-    def _news(self, job: ExportJob) -> bytes | None:
+    async def _news(self, job: ExportJob) -> bytes | None:
         """The job as an event, if this reader has not seen it so."""
         shown = (job.revision, job.state_at(self._site.runtime.now()))
         if shown == self._seen:
             return None
         name = "progress" if self._seen is not None and self._seen[1] is shown[1] else "state"
         self._seen = shown
-        return format_sse_event(event=name, id=str(job.revision), data_str=to_json(self._render(job)).decode())
+        data = await run_sync(self._render, job)  # it may ask the app database
+        return format_sse_event(event=name, id=str(job.revision), data_str=to_json(data).decode())
 
     def _deleted(self) -> bytes:
         return format_sse_event(event="deleted", data_str=to_json({"id": self._job.id}).decode())
