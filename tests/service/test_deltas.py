@@ -131,11 +131,12 @@ class Writers:
         self.shop.office.clock.at = moment
 
 
-def work_somehow(shop: Shop, dice: random.Random) -> None:
-    """Run what waits: well, or cancelled, or failed in one way or another."""
+def work_somehow(shop: Shop, dice: random.Random, writers: Writers) -> None:
+    """Run what waits when the queue would: well, or cancelled, or failed in one way or another."""
     queue: Any = shop.office.runtime.queue
     while queue.turns:
         turn = queue.turns.pop(0)
+        writers.until(shop.office.clock.at + timedelta(seconds=turn.delay_s))
         fate = dice.choice(("well", "well", "cancelled", "failed", "lost", "deleted"))
         if fate in ("cancelled", "deleted"):
             {"cancelled": cancel_export, "deleted": delete_export}[fate](shop.office.runtime, CLERK, turn.job_id)
@@ -158,13 +159,15 @@ def test_every_row_that_commits_in_time_is_in_exactly_one_file(shop: Shop, field
     made = shop.schedule(field, catch_up=dice.choice([CatchUp.ALL, CatchUp.ONE]))
     writers = Writers(shop, dice, [])
     for _ in range(25):
-        writers.until(shop.office.clock.at + timedelta(seconds=dice.uniform(100, 900)))
+        next_at = shop.office.look(made).next_at
+        assert next_at is not None
+        writers.until(next_at if dice.random() < 0.7 else next_at + timedelta(seconds=dice.uniform(1, 900)))
         shop.office.tick()
-        if field == "id":  # the queue would hold the export back so long
-            writers.until(shop.office.clock.at + SETTLE)
-        work_somehow(shop, dice)
+        work_somehow(shop, dice, writers)
         if dice.random() < 0.2:
+            writers.until(shop.office.clock.at + timedelta(seconds=dice.uniform(1, 60)))
             run_schedule(shop.office.runtime, CLERK, made.id)
+            work_somehow(shop, dice, writers)
     last, shop.office.clock.at = writers.made, shop.office.clock.at + timedelta(hours=1)
     for id_, moment in [(id_, at) for _, id_, at in writers.waiting]:
         shop.insert(id_, moment)
