@@ -1,5 +1,6 @@
 """Who receives deliveries in tests: a real HTTP server and a real mail server, both on this machine."""
 
+import asyncio
 import http.server
 import ssl
 import threading
@@ -9,10 +10,10 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import partial
 from typing import Any
 
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 HOST = "127.0.0.1"
@@ -94,31 +95,22 @@ class MailServer:
         return "250 OK"
 
 
-class _Listening(Controller):
-    """On a free port; without the trial connection, which a server that speaks TLS at once would not understand."""
+def _speaking(mails: MailServer, context: ssl.SSLContext, *, at_once: bool, password: str) -> SMTP:
+    """One side of one conversation."""
 
-    def __init__(self, mails: MailServer, context: ssl.SSLContext, *, at_once: bool, password: str) -> None:
-        self._context, self._at_once, self._password = context, at_once, password
-        super().__init__(mails, hostname=HOST, port=0)
-        self.ssl_context = context if at_once else None
+    def judge(_: Any, __: Any, ___: Any, ____: Any, given: LoginPassword) -> AuthResult:
+        return AuthResult(success=given.password == password.encode())
 
-    def factory(self) -> SMTP:
-        def judge(_: Any, __: Any, ___: Any, ____: Any, given: LoginPassword) -> AuthResult:
-            return AuthResult(success=given.password == self._password.encode())
-
-        if not self._password:
-            return SMTP(self.handler)
-        return SMTP(
-            self.handler,
-            tls_context=None if self._at_once else self._context,
-            require_starttls=not self._at_once,
-            auth_required=True,
-            auth_require_tls=not self._at_once,
-            authenticator=judge,
-        )
-
-    def _trigger_server(self) -> None:
-        return None
+    if not password:
+        return SMTP(mails)
+    return SMTP(
+        mails,
+        tls_context=None if at_once else context,
+        require_starttls=not at_once,
+        auth_required=True,
+        auth_require_tls=not at_once,
+        authenticator=judge,
+    )
 
 
 @contextmanager
@@ -130,10 +122,16 @@ def taking_mail(folder: Any, *, at_once: bool = False, password: str = "") -> It
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
     mails = MailServer(ca_file=str(ca_file))
-    server = _Listening(mails, context, at_once=at_once, password=password)
-    server.start()
-    mails.port = server.server.sockets[0].getsockname()[1]
+    loop = asyncio.new_event_loop()
+    speaking = partial(_speaking, mails, context, at_once=at_once, password=password)
+    server = loop.run_until_complete(loop.create_server(speaking, HOST, 0, ssl=context if at_once else None))
+    mails.port = server.sockets[0].getsockname()[1]
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
     try:
         yield mails
     finally:
-        server.stop()
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
