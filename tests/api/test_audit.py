@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.counter import Counter, open_counter
+from api.desk import run_turns
 from offtake.service.audit import prune_audit
 from sites import make_key, wait_until
 
@@ -116,6 +117,20 @@ def test_definitions_pages_shares_and_keys_are_followed(counter: Counter) -> Non
     assert last(counter, "key.revoke")["thing"] == key
 
 
+def test_a_schedule_says_who_made_it_and_what_it_launched(counter: Counter) -> None:
+    body = {"definition_id": counter.define(), "rrule": "FREQ=DAILY", "timezone": "UTC", "start": "2026-05-18T00:00:00"}
+    schedule = counter.ask("POST", "/schedules", json=body).json()["id"]
+    made = last(counter, "schedule.create")
+    assert made["thing"] == schedule
+    ran = counter.ask("POST", f"/schedules/{schedule}/run")
+    assert ran.status_code == 202, ran.text
+    launched = last(counter, "schedule.launched")
+    assert (launched["thing"], launched["principal"], launched["dataset"]) == (schedule, made["principal"], "people")
+    assert last(counter, "schedule.run")["detail"] == launched["detail"]
+    run_turns(counter.runtime)
+    assert last(counter, "export.succeeded")["thing"] == launched["detail"]
+
+
 def test_refusals_say_why_and_belong_to_who_was_refused(counter: Counter) -> None:
     job = counter.export()
     stranger = counter.holding("reports:read", tenant="globex")
@@ -173,7 +188,7 @@ def test_it_is_read_in_pages_and_by_dates(counter: Counter) -> None:
     found: list[str] = []
     path = "/audit?action=dataset.count&from=today&to=now&limit=2"
     counter.clock.at = counter.clock.at.replace(hour=23)
-    cursor = ""
+    cursor: str | None = ""
     while cursor is not None:
         answer = auditor.ask("GET", f"{path}&cursor={cursor}").json()
         found += [line["id"] for line in answer["data"]]

@@ -67,7 +67,7 @@ def test_every_condition_narrows_the_list(db: AppDb) -> None:
 def test_nothing_changes_a_line_and_nothing_young_is_deleted(db: AppDb) -> None:
     insert_entry(db, entry(10))
     insert_entry(db, entry(1))
-    changes = [AUDIT.update().values(outcome="ok"), AUDIT.delete()]
+    changes: list[sa.Executable] = [AUDIT.update().values(outcome="ok"), AUDIT.delete()]
     if db.engine.dialect.name == "postgresql":
         changes.append(sa.text("TRUNCATE audit"))
     for change in changes:

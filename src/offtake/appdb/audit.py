@@ -14,6 +14,7 @@ from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import AUDIT, AUDIT_START
 from offtake.model.audit import AuditEntry, Outcome
 from offtake.model.job import ExportJob, JobState
+from offtake.model.schedule import Schedule
 
 LONGEST = 4000  # characters of a filter, which may list any number of values
 
@@ -45,6 +46,22 @@ def write_job_end(connection: sa.Connection, job: ExportJob, at: datetime, filte
         detail=job.error.code if job.error and job.state is JobState.FAILED else None,
         rows=job.rows if job.state is JobState.SUCCEEDED else None,
         bytes=job.bytes if job.state is JobState.SUCCEEDED else None,
+    )
+    write_entry(connection, entry)
+
+
+def write_launch(connection: sa.Connection, schedule: Schedule, job: ExportJob) -> None:
+    """The schedule put that job into the queue, in the transaction that does so."""
+    entry = AuditEntry(
+        id=str(uuid_utils.uuid7()),
+        at=job.created_at,
+        tenant=schedule.tenant,
+        principal=schedule.owner.id,
+        action="schedule.launched",
+        outcome=Outcome.OK,
+        dataset=job.request.dataset,
+        thing=schedule.id,
+        detail=job.id,
     )
     write_entry(connection, entry)
 

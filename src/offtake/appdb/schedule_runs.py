@@ -13,11 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from offtake.appdb.audit import write_launch
 from offtake.appdb.database import AppDb
 from offtake.appdb.schedules import write_mark
 from offtake.appdb.tables import JOBS
 from offtake.appdb.tables_saved import SCHEDULE_RUNS, SCHEDULES
-from offtake.model.job import JobState
+from offtake.model.job import ExportJob, JobState
 from offtake.model.schedule import RunState, Schedule, ScheduleRun, ScheduleState, Window
 
 # What else belongs into the transaction of that connection.
@@ -104,19 +105,20 @@ def is_at_work(db: AppDb, schedule_id: str) -> bool:
 
 
 def launch_run(
-    connection: sa.Connection, schedule: Schedule, run: ScheduleRun, job_id: str, window: Window | None
+    connection: sa.Connection, schedule: Schedule, run: ScheduleRun, job: ExportJob, window: Window | None
 ) -> None:
     """The run's job is in the queue, if this commits. Raises OvertakenError unless both are as they were read."""
     counted = SCHEDULES.update().where(
         SCHEDULES.c.id == schedule.id, SCHEDULES.c.version == schedule.version, SCHEDULES.c.runs == schedule.runs
     )
     moved = SCHEDULE_RUNS.update().where(*_same(run))
-    values = {"state": RunState.SUBMITTED, "job_id": job_id, "reason": "", "delta": _write_window(window)}
+    values = {"state": RunState.SUBMITTED, "job_id": job.id, "reason": "", "delta": _write_window(window)}
     if not (
         connection.execute(counted.values(runs=schedule.runs + 1)).rowcount
         and connection.execute(moved.values(**values)).rowcount
     ):
         raise OvertakenError
+    write_launch(connection, schedule, job)
 
 
 def postpone_run(db: AppDb, run: ScheduleRun, reason: str, retry_at: datetime) -> None:

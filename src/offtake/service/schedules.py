@@ -21,6 +21,7 @@ from offtake.service.definitions import find_definition, naming_dataset, runnabl
 from offtake.service.deltas import check_delta
 from offtake.service.runtime import Runtime
 from offtake.service.ticks import MOST_CAUGHT_UP, launch_run
+from offtake.service.trail import current_trail
 
 LONGEST_RULE = rrules.LONGEST_RULE
 YEARS = range(1970, 2201)
@@ -39,6 +40,7 @@ def create_schedule(runtime: Runtime, principal: Principal, draft: ScheduleDraft
         str(uuid_utils.uuid7()), principal.tenant, principal, draft, ScheduleState.ACTIVE, now, now, next_at=next_at
     )
     table.insert_schedule(runtime.appdb, made)
+    current_trail().thing = made.id
     return made
 
 

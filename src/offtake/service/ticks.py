@@ -142,7 +142,7 @@ def _submit(runtime: Runtime, schedule: Schedule, run: ScheduleRun) -> None:
             return _skip(runtime, run, "There were no rows.")
 
     def within(connection: Any, job: ExportJob) -> None:
-        table.launch_run(connection, schedule, run, job.id, window)
+        table.launch_run(connection, schedule, run, job, window)
 
     how = Submission(start_at=runtime.now() + delay if delay else None, instant=run.instant, within=within)
     run_definition(runtime, owner, schedule.draft.definition_id, how, change=lambda _: request)

@@ -17,6 +17,7 @@ from offtake.service.deliveries import LEASES, attempt
 from offtake.service.exports import is_job_id
 from offtake.service.runtime import Runtime
 from offtake.service.sealing import seal
+from offtake.service.trail import current_trail
 
 MARK = "whsec_"
 SECRET_BYTES = 32
@@ -44,6 +45,7 @@ def create_webhook(runtime: Runtime, principal: Principal, url: str, events: Seq
     )
     if not table.insert_webhook(runtime.appdb, webhook, MOST):
         raise Conflict(f"A tenant has at most {MOST} webhooks.", hint="Delete one that nobody needs.")
+    current_trail().thing = webhook.id
     return webhook, secret
 
 

@@ -30,7 +30,7 @@ NAMED = {
 }
 VERBS = {"PUT": "update", "PATCH": "update", "DELETE": "delete", "GET": "read", "POST": "create"}
 # Lists, descriptions and progress, which people's screens ask for all day: only who was refused them is written down.
-QUIET = re.compile(r"[a-z_]+\.(list|events)|export\.read|dataset\.read")
+QUIET = re.compile(r"[a-z_]+\.(list|events|runs|next|deliveries)|export\.read|dataset\.read")
 REDIRECTED = 307
 
 
