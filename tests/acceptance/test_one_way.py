@@ -225,7 +225,7 @@ def comparable(format: str, rows: Rows, identity: int) -> Rows:
     return [[str(cells[identity])] for cells in rows] if format == "xlsx" else rows
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(wish=DEFINITIONS)
 def test_every_way_gives_the_same_rows(shelf: Shelf, wish: dict[str, Any]) -> None:
     check_every_way(shelf, wish)

@@ -61,7 +61,7 @@ def find(db: AppDb, job: ExportJob) -> ExportJob:
 
 def test_whatever_workers_and_people_do_every_move_is_legal_and_one_attempt_commits(db: AppDb) -> None:
     run_state_machine_as_test(
-        lambda: JobMachine(db), settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        lambda: JobMachine(db), settings=settings(max_examples=30, stateful_step_count=25, deadline=None)
     )
 
 

@@ -205,7 +205,7 @@ def test_packed_parts_are_named_so() -> None:
 
 
 @pytest.mark.parametrize("format", ["csv", "ndjson"])
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(0, 30), max_size=8),
     rows=st.none() | st.integers(1, 40),

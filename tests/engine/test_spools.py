@@ -74,7 +74,7 @@ def numbers(store: Store, spool: Spool, start: int, end: int) -> list[int]:
     st.integers(1, 12_000),
     st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 30_000)), min_size=1, max_size=5),
 )
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_any_rows_come_back_in_their_order(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], page_size: int, asked: list[tuple[int, int]]
 ) -> None:
@@ -157,7 +157,7 @@ def test_rows_between_sparse_marks_are_found(store: Any) -> None:
 
 
 @given(st.lists(st.integers(0, 9000), max_size=5), st.integers(50, 6000), st.integers(5000, 200_000))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_batches_have_as_many_rows_as_asked_or_as_many_bytes(sizes: list[int], rows: int, size: int) -> None:
     cut = list(cut_batches(in_batches(*sizes)(Stop()), rows, size))
     assert [n for each in cut for n in each.column("n").to_pylist()] == list(range(sum(sizes)))

@@ -138,7 +138,7 @@ NAMES = st.text(max_size=5) | st.sampled_from(["-n", "+n", "", "n"])
 ABSENT = st.none()
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.builds(
         ExportRequest,

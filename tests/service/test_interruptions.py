@@ -101,7 +101,7 @@ def test_an_attempt_goes_through_these_moments(runtime: Runtime) -> None:
     assert find(runtime, job).state is JobState.SUCCEEDED
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(moment=st.integers(0, len(MOMENTS)), format=st.sampled_from(FORMATS))
 def test_a_job_cancelled_at_any_moment_is_cancelled_or_has_succeeded(
     runtime: Runtime, moment: int, format: str
@@ -120,7 +120,7 @@ def test_a_job_cancelled_at_any_moment_is_cancelled_or_has_succeeded(
     check_store(runtime, done)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(moment=st.integers(0, len(MOMENTS)))
 def test_a_job_deleted_at_any_moment_leaves_nothing(runtime: Runtime, moment: int) -> None:
     job = submit(runtime)
@@ -132,7 +132,7 @@ def test_a_job_deleted_at_any_moment_leaves_nothing(runtime: Runtime, moment: in
     assert left(runtime, job) == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(moment=st.integers(0, len(MOMENTS)))
 def test_a_job_taken_over_at_any_moment_is_committed_once(runtime: Runtime, moment: int) -> None:
     before = ended(runtime)
@@ -149,7 +149,7 @@ def test_a_job_taken_over_at_any_moment_is_committed_once(runtime: Runtime, mome
     check_store(runtime, done)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(moment=st.integers(0, len(MOMENTS)))
 def test_a_job_cancelled_and_retried_at_any_moment_succeeds(runtime: Runtime, moment: int) -> None:
     job = submit(runtime)
@@ -188,7 +188,7 @@ def test_a_worker_that_is_held_up_notices_within_a_second_or_two(runtime: Runtim
     check_store(runtime, done)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(moment=st.integers(0, len(MOMENTS)), hours=st.sampled_from((1, -1)))
 def test_a_clock_that_jumps_at_any_moment_changes_no_outcome(runtime: Runtime, moment: int, hours: int) -> None:
     times = [NOW]

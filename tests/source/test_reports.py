@@ -162,7 +162,7 @@ def filters() -> st.SearchStrategy[Filter | None]:
     tree=filters(),
     zone=st.sampled_from(ZONES),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_a_report_is_the_group_by_of_the_exported_rows(
     source: Source, group_by: list[Grouping], numbers: list[Measure], tree: Filter | None, zone: str
 ) -> None:
