@@ -1,5 +1,6 @@
 """Schedules: what they run, what they make up for, when they wait, who owns them, what they refuse."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,11 +12,15 @@ import sqlalchemy as sa
 from offtake.appdb.tables_saved import AUDIT
 from offtake.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, OfftakeError, PreconditionFailed
 from offtake.model.dataset import Field, FieldType
+from offtake.model.delivery import Target, WebhookRules
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.job import JobLimits
+from offtake.model.ports import StoreSpec
 from offtake.model.schedule import CatchUp, Delta, Overlap, RunState, Schedule, ScheduleState
+from offtake.notify import open_outbox
 from offtake.service.access import authenticate, local_principal, revoke_key
 from offtake.service.definitions import delete_definition
+from offtake.service.deliveries import deliver_next
 from offtake.service.exports import cancel_export, delete_export, read_manifest
 from offtake.service.schedules import (
     change_schedule,
@@ -29,6 +34,9 @@ from offtake.service.schedules import (
     run_schedule,
 )
 from offtake.service.ticks import PATIENCE, take_due
+from offtake.service.webhooks import create_webhook
+from offtake.store import open_store
+from receivers import receiving
 from service.at_work import CLERK, FOREIGN, READER
 from service.calendar import Office, open_office
 from sites import NOW, NUMBERS, FakeSource, failing_after, few, make_key
@@ -149,6 +157,38 @@ def test_an_export_that_fails_is_told_to_its_owner(office: Office) -> None:
     with office.runtime.appdb.read() as connection:
         (told,) = connection.execute(sa.select(AUDIT).where(AUDIT.c.action == "schedule.failed")).all()
     assert (told.thing, told.tenant, told.outcome) == (made.id, "acme", "failed")
+
+
+def test_a_failed_run_is_told_to_webhooks(office: Office) -> None:
+    with receiving() as receiver:
+        rules = WebhookRules(frozenset({"127.0.0.1"}), 2.0)
+        office.runtime = replace(
+            office.runtime, outbox=open_outbox(None, rules, {}), public_url="https://x.example.com"
+        )
+        create_webhook(office.runtime, CLERK, receiver.url, ["schedule.failed"])
+        made = office.schedule("FREQ=HOURLY", ExportRequest("dated"))
+        office.runtime.datasets.pop("dated")  # type: ignore[attr-defined]
+        office.tick(NOW + HOUR)
+        office.tick()
+        while deliver_next(office.runtime):
+            pass
+        (told,) = [json.loads(body) for _, body in receiver.calls]
+    assert (told["type"], told["data"]["schedule_id"]) == ("schedule.failed", made.id)
+    assert told["data"]["reason"] == office.runs(made)[0].reason
+    assert told["data"]["links"]["runs"] == f"https://x.example.com/api/v1/schedules/{made.id}/runs"
+
+
+def test_each_file_goes_where_the_schedule_says(office: Office, tmp_path: Path) -> None:
+    archive = Target(open_store(StoreSpec(str(tmp_path / "archive"))))
+    outbox = open_outbox(None, WebhookRules(frozenset(), 2.0), {"archive": archive})
+    office.runtime = replace(office.runtime, outbox=outbox, public_url="https://x.example.com")
+    wish = {"channel": "store", "target": "archive", "name": "{date}.csv"}
+    made = office.schedule("FREQ=DAILY", deliveries=(wish,))
+    assert office.look(made).draft.deliveries == (wish,)
+    office.tick(NOW + DAY)
+    office.work()
+    assert deliver_next(office.runtime)
+    assert [Path(file.name).name for file in archive.store.list()] == ["2026-05-18.csv"]
 
 
 def test_an_export_that_is_cancelled_or_deleted_ends_its_run(office: Office) -> None:
@@ -290,7 +330,7 @@ def test_schedules_are_their_tenants(office: Office) -> None:
         ({"delta": Delta("m")}, "/delta/field"),
         ({"delta": Delta("n", -1)}, "/delta/settle_s"),
         ({"delta": Delta("n"), "request": ExportRequest("numbers", limit=5)}, "/delta"),
-        ({"deliveries": ({},) * 21}, "/deliveries"),
+        ({"deliveries": ({"channel": "pigeon"},)}, "/deliveries/0/channel"),
     ],
 )
 def test_what_could_not_run_is_refused_when_it_is_made(office: Office, change: dict[str, Any], place: str) -> None:

@@ -15,6 +15,7 @@ from offtake.model.schedule import CatchUp, Overlap, RunState, Schedule, Schedul
 from offtake.query import rrules
 from offtake.query.instants import instants_after
 from offtake.query.plan import read_timezone
+from offtake.service import recipients
 from offtake.service.access import KEY_ID
 from offtake.service.datasets import plan_request
 from offtake.service.definitions import find_definition, naming_dataset, runnable_request
@@ -24,8 +25,8 @@ from offtake.service.ticks import MOST_CAUGHT_UP, launch_run
 from offtake.service.trail import current_trail
 
 LONGEST_RULE = rrules.LONGEST_RULE
+MOST_DELIVERIES = recipients.MOST
 YEARS = range(1970, 2201)
-MOST_DELIVERIES = 20
 MOST_NEXT = 100
 
 
@@ -198,8 +199,7 @@ def _check(runtime: Runtime, principal: Principal, draft: ScheduleDraft) -> date
     """The first instant from now on of what can be run."""
     if not 1 <= draft.catch_up_limit <= MOST_CAUGHT_UP:
         raise InvalidRequest(f"catch_up_limit is 1 to {MOST_CAUGHT_UP}.", pointer="/catch_up_limit")
-    if len(draft.deliveries) > MOST_DELIVERIES:
-        raise InvalidRequest(f"A schedule has at most {MOST_DELIVERIES} deliveries.", pointer="/deliveries")
+    recipients.check_deliveries(runtime, draft.deliveries)
     _check_overlap(draft)
     next_at = _next(runtime, draft)
     try:

@@ -144,7 +144,12 @@ def _submit(runtime: Runtime, schedule: Schedule, run: ScheduleRun) -> None:
     def within(connection: Any, job: ExportJob) -> None:
         table.launch_run(connection, schedule, run, job, window)
 
-    how = Submission(start_at=runtime.now() + delay if delay else None, instant=run.instant, within=within)
+    how = Submission(
+        start_at=runtime.now() + delay if delay else None,
+        instant=run.instant,
+        within=within,
+        deliveries=schedule.draft.deliveries,
+    )
     run_definition(runtime, owner, schedule.draft.definition_id, how, change=lambda _: request)
     return None
 
