@@ -89,7 +89,7 @@ def test_a_tenant_changes_nothing_on_an_open_dataset(run_here: Run) -> None:
         (["customers", "--tenant", "acne"], "error: There is no tenant 'acne'.\n"
          "hint: Did you mean acme? Known: acme, globex.\n"),
         (["order"], "error: There is no dataset 'order'.\n"
-         "hint: Did you mean orders? Datasets: orders, customers, cities.\n"),
+         "hint: Did you mean orders? Datasets: orders, customers, cities, audit.\n"),
         (["orders", "--fields", '"id'], "error: --fields has a quote that is never closed, or a line end.\n"
          """hint: Write --fields 'id,"total=Total, net"'.\n"""),
         (["orders", "--fields", "id,,day"], "error: --fields holds an empty name.\n"
