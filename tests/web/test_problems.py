@@ -136,6 +136,21 @@ def test_a_wrong_value_is_told_its_place_and_what_it_takes(
 
 
 @pytest.mark.parametrize(
+    ("path", "field", "value", "detail"),
+    [
+        ("schedules", "start", "2026-05-01T06:00:00Z",
+         "start takes a local time without an offset, such as 2027-01-31T12:00:00."),
+        ("definitions", "name", "", "name is empty."),
+    ],
+)  # fmt: skip
+def test_texts_that_saved_things_cannot_hold_are_told_in_our_words(
+    served: Served, path: str, field: str, value: str, detail: str
+) -> None:
+    answer = served.send("POST", f"/api/v1/{path}", json={field: value})
+    assert {"pointer": f"/{field}", "detail": detail} in answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
     ("query", "pointer"),
     [
         ("limit=0", "/limit"),

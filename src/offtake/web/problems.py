@@ -31,6 +31,7 @@ TAKES = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "an object"),
     **dict.fromkeys(("timezone_aware", "datetime_type", "datetime_parsing", "datetime_from_date_parsing"), AN_INSTANT),
+    "timezone_naive": "a local time without an offset, such as 2027-01-31T12:00:00",
     "list_type": "a list",
 }
 
@@ -168,6 +169,8 @@ def _wrong_value(error: Mapping[str, Any], place: str) -> str:
             return f"{place} holds nothing; leave it out instead."
         case "too_long":
             return f"{place} holds more than {bounds['max_length']} items."
+        case "string_too_short":
+            return f"{place} is empty."
         case "string_too_long":
             return f"{place} has more than {bounds['max_length']} characters."
         case "enum":
