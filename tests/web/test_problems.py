@@ -72,6 +72,12 @@ def test_a_wrong_body_is_this_very_document(served: Served) -> None:
     }
 
 
+def test_a_key_that_belongs_to_other_bodies_is_not_its_own_suggestion(served: Served) -> None:
+    answer = served.send("POST", f"{BASE}/numbers/download", json={"expires_in_s": 60})
+    assert "There is no 'expires_in_s' here" in answer.json()["detail"]
+    assert "did you mean 'expires_in_s'" not in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "more", "status", "code"),
     [

@@ -145,8 +145,9 @@ def _problem(error: Mapping[str, Any], words: Collection[str]) -> tuple[str, str
         case "missing" if not location:
             return "", "The body is missing."
         case "extra_forbidden":
-            nearest = difflib.get_close_matches(str(location[-1]), words, n=1)
-            detail = f"There is no {str(location[-1])!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
+            unknown = str(location[-1])
+            nearest = difflib.get_close_matches(unknown, [word for word in words if word != unknown], n=1)
+            detail = f"There is no {unknown!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
         case _:
             detail = _wrong_value(error, _place(location))
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location), detail
