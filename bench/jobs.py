@@ -99,7 +99,7 @@ async def _watched_by_many(site: "_Site", jobs: list[str]) -> tuple[list[float],
     waits: list[float] = []
     wrong: list[int] = []
     until = time.monotonic() + BUSY_S
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=2)
     async with httpx2.AsyncClient(base_url=site.url, headers=site.headers, limits=limits, timeout=60) as client:
 
         async def ask(path: str, into: list[float] | None) -> None:

@@ -1,4 +1,4 @@
-"""docs/shapes.md, docs/parts.md and docs/reports.md are transcripts: every command in them is run, and says what the page says."""
+"""docs/shapes.md, docs/parts.md and docs/reports.md are transcripts: their commands run, and say what the pages say."""
 
 import os
 import re

@@ -16,6 +16,7 @@ from offtake.web.audit import action_of
         ("DELETE", "/api/v1/exports/{export_id}", "export.delete"),
         ("POST", "/api/v1/exports/{export_id}/links", "link.create"),
         ("PUT", "/api/v1/definitions/{definition_id}", "definition.update"),
+        ("POST", "/api/v1/deliveries/{delivery_id}/redeliver", "delivery.redeliver"),
         ("GET", "/api/v1/definitions/{definition_id}/pages", "pages.read"),
         ("POST", "/api/v1/definitions/{definition_id}/shares", "share.create"),
         ("POST", "/api/v1/schedules", "schedule.create"),

@@ -13,7 +13,7 @@ from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
 from offtake.cli import collect_garbage_from_now
 from offtake.cli.connection import CuttingProtocol
-from offtake.cli.worker import Stopping, open_executor
+from offtake.cli.worker import Stopping, leave, open_executor
 from offtake.errors import InvalidConfig
 from offtake.settings import load_settings, require_secrets
 from offtake.web.logs import open_log
@@ -82,6 +82,7 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
         stopping.finish()
         close_runtime(runtime)
         listener.close()
+    leave()
 
 
 def run_demo(home: Path, port: int, prepare_only: bool) -> None:

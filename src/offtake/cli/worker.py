@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -60,6 +60,12 @@ class Stopping:
         self._hangs = not self._executor.stop(self._grace_s)
 
 
+def leave() -> NoReturn:
+    """Exit 0 at once: the interpreter's own end waits for drivers' threads, and has DuckDB print what it left behind."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def run_worker(config: Path) -> None:
     """Run jobs until SIGINT or SIGTERM. Raises InvalidConfig where there can be no worker."""
     settings = load_settings(config)
@@ -80,6 +86,7 @@ def run_worker(config: Path) -> None:
     finally:
         stopping.finish()
         close_runtime(runtime)
+    leave()
 
 
 def _check(settings: Settings) -> None:

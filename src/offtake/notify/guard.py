@@ -96,7 +96,10 @@ def _policy(port: int) -> ssrfguard.Policy:
 
 
 def _refused(host: str) -> DeliveryRefused:
-    return DeliveryRefused(f"Webhooks to {host[:100]} are not allowed.", hint="Use an address on the public internet.")
+    return DeliveryRefused(
+        f"Webhooks to {host[:100]} are not allowed.",
+        hint="Use one on the public internet, or name the host in `webhooks.allowed_hosts`.",
+    )
 
 
 def _read(rules: WebhookRules, url: str) -> Place:

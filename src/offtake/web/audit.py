@@ -62,7 +62,7 @@ def action_of(method: str, route: str) -> str:
     words = path.removeprefix("/api/v1/").split("/")
     if not path.startswith("/api/v1/") or method not in VERBS:
         return ""
-    thing = words[0].removesuffix("s")
+    thing = "delivery" if words[0] == "deliveries" else words[0].removesuffix("s")
     if len(words) == 1:
         return f"{thing}.{'list' if method == 'GET' else VERBS[method]}"
     inner = [word for word in words[1:] if word != "{}"]
