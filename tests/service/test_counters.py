@@ -1,5 +1,6 @@
 """What keys and tenants may take."""
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -83,3 +84,13 @@ def test_the_command_line_is_not_limited(tmp_path: Path) -> None:
 def test_limits_that_cannot_be_read_are_refused_at_start(limits: Limits) -> None:
     with pytest.raises(InvalidConfig):
         Counters(limits)
+
+
+def test_counting_starts_no_threads() -> None:
+    counters = Counters(Limits(rate="1000/minute", rows_per_day=1_000_000))
+    counters.count_request(ANN)
+    before = set(threading.enumerate())
+    for _ in range(50):
+        counters.count_request(ANN)
+        counters.count_rows(ANN, 1)
+        assert set(threading.enumerate()) <= before

@@ -14,6 +14,7 @@ from offtake.errors import InvalidConfig, Unavailable
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x0FF7A4E  # any fixed number: PostgreSQL's advisory locks are named by one
 BUSY_TIMEOUT_S = 10
+KEPT_OPEN = 40  # as many as threads that answer: an open file costs nothing, opening it for each answer does
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def _open_sqlite(url: sa.URL) -> sa.Engine:
             "database: an app database in memory would forget every key.", hint="Try sqlite:///.offtake/offtake.db."
         )
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url.set(drivername="sqlite"), connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(
+        url.set(drivername="sqlite"), connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=KEPT_OPEN
+    )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

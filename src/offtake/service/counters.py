@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerDay, parse
 from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
 from offtake.errors import InvalidConfig, RateLimited
 from offtake.model.access import Principal
 from offtake.model.limits import Limits
+
+TIDY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,17 @@ class Allowance:
     reset_s: int
 
 
+class _Memory(MemoryStorage):
+    """The library's counters in memory, without its habit of starting a thread with almost every count."""
+
+    tidied_at = 0.0
+
+    def _MemoryStorage__schedule_expiry(self) -> None:  # noqa: N802  (the only place where it can be held back)
+        if time.monotonic() - self.tidied_at > TIDY_S:
+            self.tidied_at = time.monotonic()
+            super()._MemoryStorage__schedule_expiry()  # type: ignore[misc]
+
+
 class Counters:
     """The counters behind `Limits`. Requests, rows and bytes are counted in `limits.store` if it names one.
 
@@ -35,7 +48,7 @@ class Counters:
 
     def __init__(self, limits: Limits) -> None:
         try:
-            storage = storage_from_string(limits.store or "memory://")
+            storage = storage_from_string(limits.store) if limits.store else _Memory()
             self._rate = parse(limits.rate) if limits.rate not in ("", "0") else None
         except (ConfigurationError, ValueError) as error:
             raise InvalidConfig(
