@@ -61,7 +61,7 @@ class Stopping:
 
 
 def leave() -> NoReturn:
-    """Exit 0 at once: the interpreter's own end waits for drivers' threads, and has DuckDB print what it left behind."""
+    """Exit 0 at once: the interpreter's own end waits for drivers' threads, and DuckDB prints what it left behind."""
     sys.stdout.flush()
     os._exit(0)
 
