@@ -148,7 +148,7 @@ def report(history: History) -> float:
     print(f"\n{JOBS} jobs, {len(history.kills)} kills, {others} other troubles, {again} attempts more than jobs")
     assert pickups, "no job was taken over"
     median = statistics.median(pickups)
-    print(f"from kill -9 to the next attempt: median {median:.2f} s, {[round(seconds, 2) for seconds in pickups]}")
+    print(f"from kill -9 to the next attempt: median {median:.2f} s, worst {pickups[-1]:.2f} s, of {len(pickups)}")
     return median
 
 
