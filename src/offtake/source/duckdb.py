@@ -23,6 +23,7 @@ from offtake.model.ports import FileSet, RowStream, SourceSpec, Stop, Table
 from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source.arrow_types import INSTANT
 from offtake.source.cells import DATE_MIN, INSTANT_MIN
+from offtake.source.csv_sniffs import CsvFiles, literal, quoted
 from offtake.source.ducktypes import field_of, is_naive, selected, wanted_type
 from offtake.source.fit import fit_column
 from offtake.source.row_limit import check_row_limit
@@ -36,10 +37,8 @@ _READERS = {
     ".json": "read_json({path}, union_by_name = true)",
     ".ndjson": "read_json({path}, format = 'newline_delimited', union_by_name = true)",
     ".jsonl": "read_json({path}, format = 'newline_delimited', union_by_name = true)",
-    ".csv": "read_csv({path}, {csv})",
-    ".tsv": "read_csv({path}, {csv})",
-    ".txt": "read_csv({path}, {csv})",
 }
+_CSV = (".csv", ".tsv", ".txt")
 _TABLES = """
 SELECT t.schema_name, t.name, coalesce(c.constraint_column_names, []) FROM (
     SELECT database_name, schema_name, table_name AS name FROM duckdb_tables() WHERE NOT internal
@@ -59,32 +58,33 @@ def open_duckdb(spec: SourceSpec) -> "DuckdbSource":
         raise InvalidConfig(
             f"sources.{spec.name}: give either a DuckDB file or `files:`, not both.", hint="Make two sources of it."
         )
-    views = {name: _view(spec.name, name, files) for name, files in spec.files.items()}
-    return DuckdbSource(spec, path, views)
+    files = {name: _files(spec.name, name, file_set) for name, file_set in spec.files.items()}
+    return DuckdbSource(spec, path, files)
 
 
-def _view(source: str, name: str, files: FileSet) -> str:
-    """The statement that makes a set of files a view."""
-    ending = re.sub(r"\.(gz|zst)$", "", files.path.lower())
-    reader = _READERS.get(Path(ending).suffix)
+def _files(source: str, name: str, files: FileSet) -> str | CsvFiles:
+    """The relation that reads a set of files; a CSV's is known when its files have been looked at."""
+    ending = Path(re.sub(r"\.(gz|zst)$", "", files.path.lower())).suffix
+    path = str(Path(files.path).absolute())
+    if ending in _CSV:
+        nulls = ", ".join(literal(text) for text in dict.fromkeys((files.null_text, "")))
+        return CsvFiles(path, f"nullstr = [{nulls}], allow_quoted_nulls = false, sample_size = {SNIFFED_ROWS}")
+    reader = _READERS.get(ending)
     if reader is None:
         raise InvalidConfig(
-            f"sources.{source}.files.{name}: unknown kind of file.", hint=f"Known endings: {', '.join(_READERS)}."
+            f"sources.{source}.files.{name}: unknown kind of file.",
+            hint=f"Known endings: {', '.join((*_READERS, *_CSV))}.",
         )
-    nulls = ", ".join(_literal(text) for text in dict.fromkeys((files.null_text, "")))
-    csv = f"nullstr = [{nulls}], allow_quoted_nulls = false, sample_size = {SNIFFED_ROWS}, union_by_name = true"
-    path = _literal(str(Path(files.path).absolute()))
-    files_as_table = reader.format(path=path, csv=csv)
-    return f"CREATE VIEW {_quoted(name)} AS SELECT * FROM {files_as_table}"  # noqa: S608  (quoted)
+    return reader.format(path=literal(path))
 
 
 class DuckdbSource:
     """A DuckDB file or a set of files. Every use opens it anew, so files may be replaced between two exports."""
 
-    def __init__(self, spec: SourceSpec, path: str | None, views: dict[str, str]) -> None:
+    def __init__(self, spec: SourceSpec, path: str | None, files: dict[str, str | CsvFiles]) -> None:
         self._spec = spec
         self._path = path
-        self._views = views
+        self._files = files
         self._zone = ZoneInfo(spec.timezone)
         self._dialect: sa.Dialect = PGDialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
 
@@ -112,7 +112,7 @@ class DuckdbSource:
             if dataset.sql:
                 return _fields(connection, f"(\n{dataset.sql.strip().rstrip(';')}\n) AS dataset")
             schema, _, table = dataset.table.rpartition(".")
-            return _fields(connection, ".".join(_quoted(part) for part in (schema, table) if part))
+            return _fields(connection, ".".join(quoted(part) for part in (schema, table) if part))
 
     def tables(self) -> tuple[Table, ...]:
         """Every table and view, those of the schema `main` without its name."""
@@ -121,7 +121,7 @@ class DuckdbSource:
             return tuple(
                 Table(
                     name if schema == "main" else f"{schema}.{name}",
-                    _fields(connection, f"{_quoted(schema)}.{_quoted(name)}"),
+                    _fields(connection, f"{quoted(schema)}.{quoted(name)}"),
                     tuple(key),
                 )
                 for schema, name, key in found
@@ -194,23 +194,25 @@ class DuckdbSource:
                 connection.execute(f"SET {setting}")
             connection.execute("SET TimeZone = 'UTC'")
             if self._path is not None:
-                connection.execute(f"ATTACH {_literal(self._path)} AS offtake_source (READ_ONLY)")
+                connection.execute(f"ATTACH {literal(self._path)} AS offtake_source (READ_ONLY)")
                 connection.execute("USE offtake_source")
             self._make_views(connection, dataset)
             # From here on no query reaches any other file, whatever it says.
             folders = sorted({str(_fixed_folder(files.path)) for files in self._spec.files.values()})
-            connection.execute(f"SET allowed_directories = [{', '.join(_literal(f + '/') for f in folders)}]")
+            connection.execute(f"SET allowed_directories = [{', '.join(literal(f + '/') for f in folders)}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
 
     def _make_views(self, connection: duckdb.DuckDBPyConnection, dataset: Dataset | None) -> None:
         """Files another dataset needs may be missing; a query that does need them then says so."""
-        needed = {dataset.table} if dataset is not None and dataset.table else set(self._views)
-        for name in sorted(needed & set(self._views)):
+        needed = {dataset.table} if dataset is not None and dataset.table else set(self._files)
+        for name in sorted(needed & set(self._files)):
             try:
-                connection.execute(self._views[name])
-            except duckdb.Error as error:
+                files = self._files[name]
+                relation = files.sniffed(connection).relation if isinstance(files, CsvFiles) else files
+                connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT * FROM {relation}")  # noqa: S608  (quoted)
+            except (duckdb.Error, OSError) as error:
                 if dataset is None or dataset.table:
                     raise SourceFailed(
                         f"The files of {name} in the source {self.name} cannot be read.",
@@ -303,11 +305,3 @@ def _fixed_folder(path: str) -> Path:
     whole = Path(path).absolute()
     wild = [index for index, part in enumerate(whole.parts) if re.search(r"[*?\[{]", part)]
     return Path(*whole.parts[: wild[0]]) if wild else whole.parent
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
