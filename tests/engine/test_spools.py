@@ -250,4 +250,4 @@ def test_memory_does_not_grow_with_the_result(store: Any) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert pa.total_allocated_bytes() - before < 8 * BYTES_AT_ONCE
-    assert peaks[1] < peaks[0] * 1.3
+    assert peaks[1] < peaks[0] + 2_000_000  # four times the rows; the index of the spool grows with them
