@@ -151,7 +151,8 @@ class Folder:
                         raise
                     # Else a delete found the new folder empty and took it away.
             for folder in path.parents:
-                _sync(folder)
+                with suppress(FileNotFoundError):  # somebody has deleted the file again, and its folder with it
+                    _sync(folder)
                 if folder == self._root:
                     return
 
