@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-import uuid_utils
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import AUDIT, AUDIT_START
 from offtake.model.audit import AuditEntry, Outcome
+from offtake.model.ids import new_id
 from offtake.model.job import ExportJob, JobState
 from offtake.model.schedule import Schedule
 
@@ -34,7 +34,7 @@ def write_entry(connection: sa.Connection, entry: AuditEntry) -> None:
 def write_job_end(connection: sa.Connection, job: ExportJob, at: datetime, filter: str | None = None) -> None:
     """How the job ended, in the transaction that ends it: the one or the other never stands alone."""
     entry = AuditEntry(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         at=at,
         tenant=job.tenant,
         principal=job.owner.id,
@@ -53,7 +53,7 @@ def write_job_end(connection: sa.Connection, job: ExportJob, at: datetime, filte
 def write_launch(connection: sa.Connection, schedule: Schedule, job: ExportJob) -> None:
     """The schedule put that job into the queue, in the transaction that does so."""
     entry = AuditEntry(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         at=job.created_at,
         tenant=schedule.tenant,
         principal=schedule.owner.id,

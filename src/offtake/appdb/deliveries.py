@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-import uuid_utils
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
 from offtake.model.delivery import Delivery, DeliveryState, Event, Sent
+from offtake.model.ids import new_id
 from offtake.model.job import ExportJob, JobState
 
 _ENDS = {
@@ -76,7 +76,7 @@ def new_delivery(
 ) -> Delivery:
     """One that is due now, under a new id."""
     given = {"payload": {}, "next_at": now, **more}
-    id_ = str(uuid_utils.uuid7())
+    id_ = new_id()
     return Delivery(id_, tenant, channel, event, target, state=DeliveryState.PENDING, created_at=now, **given)
 
 

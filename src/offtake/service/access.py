@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from offtake.appdb import access as table
 from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from offtake.model.access import Key, Principal, Scope, require
+from offtake.model.ids import is_id
 from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
@@ -20,7 +21,6 @@ LOCAL = "local"  # the principal of the command line; key ids are UUIDs, so it i
 MARK = "ofk_"
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 RANDOM_CHARS, CHECK_CHARS, SHOWN_CHARS = 30, 6, 10
-KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AFTER_MARK = re.compile(rf"[0-9A-Za-z]{{{RANDOM_CHARS + CHECK_CHARS}}}")
 
 
@@ -64,7 +64,7 @@ def present_principal(runtime: Runtime, owner: Principal) -> Principal:
 
     Raises Forbidden if its key has ended.
     """
-    if not KEY_ID.fullmatch(owner.id):
+    if not is_id(owner.id):
         return owner
     key = table.find_key(runtime.appdb, owner.id)
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= runtime.now()):
@@ -159,8 +159,7 @@ def rotate_key(runtime: Runtime, principal: Principal, key_id: str) -> tuple[Key
 
 def _own_key(runtime: Runtime, principal: Principal, key_id: str) -> Key:
     require(principal, Scope.KEYS_ADMIN)
-    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
-    key = table.find_key(runtime.appdb, key_id) if KEY_ID.fullmatch(key_id) else None
+    key = table.find_key(runtime.appdb, key_id) if is_id(key_id) else None
     if key is None or principal.tenant not in (None, key.tenant):
         raise NotFound("There is no such key.", hint="List the keys to see their ids.")
     return key

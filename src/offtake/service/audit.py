@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import uuid_utils
-
 from offtake.appdb import audit as table
 from offtake.model.access import Principal, Scope, require
 from offtake.model.audit import AuditEntry, Outcome
 from offtake.model.dataset import Dataset, Field, FieldType, Sort
 from offtake.model.export import DateRange
+from offtake.model.ids import is_id, new_id
 from offtake.query.dates import resolve_date
-from offtake.service.access import KEY_ID
 from offtake.service.runtime import Runtime
 from offtake.service.trail import Trail
 
@@ -29,7 +27,7 @@ def record(runtime: Runtime, trail: Trail, outcome: Outcome, **seen: str | int |
     Raises Unavailable.
     """
     about: dict[str, Any] = {**vars(trail), **seen}
-    entry = AuditEntry(id=str(uuid_utils.uuid7()), at=runtime.now(), outcome=outcome, **about)
+    entry = AuditEntry(id=new_id(), at=runtime.now(), outcome=outcome, **about)
     table.insert_entry(runtime.appdb, entry)
     return entry
 
@@ -51,7 +49,7 @@ def list_audit(
     """
     require(principal, Scope.AUDIT_READ)
     dates, now = dates or DateRange(), runtime.now()
-    if "\0" in f"{action}{key}{dataset}" or (before is not None and not KEY_ID.fullmatch(before)):
+    if "\0" in f"{action}{key}{dataset}" or (before is not None and not is_id(before)):
         return ()
     return table.list_entries(
         runtime.appdb,

@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import uuid_utils
-
 from offtake.appdb import definitions as table
 from offtake.errors import Conflict, InvalidRequest, NotFound, OfftakeError, PreconditionFailed
 from offtake.model.access import Principal, Scope, require
 from offtake.model.dataset import Sort
 from offtake.model.export import ExportRequest
+from offtake.model.ids import is_id, new_id
 from offtake.model.ports import Chunks, Stop
 from offtake.model.saved import Definition, Draft
 from offtake.query.nearest import did_you_mean
-from offtake.service.access import KEY_ID
 from offtake.service.datasets import plan_request
 from offtake.service.downloads import Download, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
@@ -51,7 +49,7 @@ def create_definition(runtime: Runtime, principal: Principal, draft: Draft) -> D
         raise InvalidRequest("A definition belongs to one tenant.", hint="Name a tenant.")
     _check_draft(runtime, principal, draft)
     now = runtime.now()
-    definition = Definition(str(uuid_utils.uuid7()), principal.tenant, principal, draft, now, now)
+    definition = Definition(new_id(), principal.tenant, principal, draft, now, now)
     table.insert_definition(runtime.appdb, definition)
     current_trail().thing = definition.id
     return definition
@@ -60,8 +58,7 @@ def create_definition(runtime: Runtime, principal: Principal, draft: Draft) -> D
 def find_definition(runtime: Runtime, principal: Principal, definition_id: str) -> Definition:
     """The tenant's definition of that id. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_READ)
-    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
-    found = table.find_definition(runtime.appdb, definition_id) if KEY_ID.fullmatch(definition_id) else None
+    found = table.find_definition(runtime.appdb, definition_id) if is_id(definition_id) else None
     if found is None or principal.tenant not in (None, found.tenant):
         raise NotFound("There is no such definition.", hint="List the definitions to see their ids.")
     current_trail().dataset = found.request.dataset or None

@@ -9,7 +9,7 @@ from offtake.appdb import deliveries as table
 from offtake.errors import Conflict, NotFound, OfftakeError, Unavailable
 from offtake.model.access import Principal, Scope, require
 from offtake.model.delivery import Delivery, Event
-from offtake.service.exports import is_job_id
+from offtake.model.ids import is_id
 from offtake.service.parcels import CHANNELS
 from offtake.service.runtime import Runtime
 
@@ -68,7 +68,7 @@ def deliveries_of(runtime: Runtime, job_ids: Collection[str]) -> Mapping[str, tu
 def redeliver(runtime: Runtime, principal: Principal, delivery_id: str) -> Delivery:
     """Send a delivery that has ended once more, soon, under its id. Raises NotFound, Conflict, InsufficientScope."""
     require(principal, Scope.REPORTS_WRITE)
-    delivery = table.find_delivery(runtime.appdb, delivery_id) if is_job_id(delivery_id) else None
+    delivery = table.find_delivery(runtime.appdb, delivery_id) if is_id(delivery_id) else None
     if delivery is None or principal.tenant not in (None, delivery.tenant):
         raise NotFound("There is no such delivery.", hint="List those of its webhook or export to see their ids.")
     revived = table.revive(runtime.appdb, delivery.id, runtime.now())

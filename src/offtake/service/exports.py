@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import uuid_utils
-
 from offtake.appdb import jobs as table
 from offtake.appdb.idempotency import Once
 from offtake.appdb.schedule_runs import find_run_of
@@ -16,6 +14,7 @@ from offtake.appdb.shares import revoke_shares_of_job
 from offtake.errors import Conflict, Expired, InsufficientScope, InvalidRequest, NotFound, NotReady
 from offtake.model.access import Principal, Scope, require
 from offtake.model.export import ExportRequest, Plan
+from offtake.model.ids import is_id, new_id
 from offtake.model.job import Artifact, ExportJob, JobState
 from offtake.model.ports import Turn
 from offtake.query.filters import fields_of
@@ -86,7 +85,7 @@ def submit_export(
             id_ = going.id if once is None else table.share_job(runtime.appdb, going.id, once)
             return Submitted(going if id_ == going.id else find_export(runtime, principal, id_), False)
     job = ExportJob(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         tenant=principal.tenant,
         owner=principal,
         request=request,
@@ -153,17 +152,11 @@ def needs_of(plan: Plan, principal: Principal) -> frozenset[str]:
 def find_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJob:
     """The tenant's job of that id. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_READ)
-    job = table.find_job(runtime.appdb, job_id) if is_job_id(job_id) else None
+    job = table.find_job(runtime.appdb, job_id) if is_id(job_id) else None
     if job is None or principal.tenant not in (None, job.tenant):
         raise NotFound("There is no such export.", hint="List the exports to see their ids.")
     current_trail().dataset = job.request.dataset
     return job
-
-
-def is_job_id(text: str) -> bool:
-    """Whether it could be an id: whatever is not even shaped like one never reaches a database."""
-    # PostgreSQL refuses NUL in text.
-    return len(text) == 36 and text.isascii() and text.isprintable()
 
 
 def look_at_exports(runtime: Runtime, ids: Collection[str]) -> Mapping[str, ExportJob]:
@@ -184,7 +177,7 @@ def list_exports(
     """The tenant's jobs, the newest first, from the one after `before` on."""
     require(principal, Scope.REPORTS_READ)
     # PostgreSQL refuses NUL in text.
-    if (before is not None and not is_job_id(before)) or "\0" in f"{dataset}{definition_id}":
+    if (before is not None and not is_id(before)) or "\0" in f"{dataset}{definition_id}":
         return ()
     return table.list_jobs(
         runtime.appdb,

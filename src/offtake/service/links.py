@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from offtake.appdb import jobs as table
 from offtake.errors import Expired, Forbidden, InvalidRequest
 from offtake.model.access import Principal
+from offtake.model.ids import is_id
 from offtake.model.job import Artifact
-from offtake.service.exports import artifact_of, find_artifact, is_job_id
+from offtake.service.exports import artifact_of, find_artifact
 from offtake.service.runtime import Runtime
 from offtake.service.signing import Signature, is_signed, sign, signing_secret
 from offtake.service.trail import current_trail
@@ -54,7 +55,7 @@ def open_link(runtime: Runtime, link: Link) -> Artifact:
     Raises Forbidden unless we signed exactly this, whether there is such an export or not; then Expired once it is
     over, or its file was.
     """
-    job = table.find_job(runtime.appdb, link.job_id) if is_job_id(link.job_id) else None
+    job = table.find_job(runtime.appdb, link.job_id) if is_id(link.job_id) else None
     tenant = "" if job is None else job.tenant
     ours = is_signed(runtime, link.signature, "link", link.job_id, tenant, link.expires, link.signature.key)
     if job is None or not ours:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import uuid_utils
-
 from offtake.appdb.audit import write_entry
 from offtake.model.audit import AuditEntry, Outcome
 from offtake.model.delivery import Event
+from offtake.model.ids import new_id
 from offtake.model.schedule import ScheduleRun
 from offtake.service.deliveries import announce
 from offtake.service.runtime import Runtime
@@ -15,7 +14,7 @@ from offtake.service.runtime import Runtime
 def tell_owner(runtime: Runtime, connection: Any, run: ScheduleRun, reason: str) -> None:
     """Say that a run of a schedule failed, in the transaction of that connection that makes it so."""
     entry = AuditEntry(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         at=runtime.now(),
         tenant=run.tenant,
         principal=None,

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-import uuid_utils
-
 from offtake.appdb import snapshots as table
 from offtake.appdb.definitions import touch_definition
 from offtake.appdb.snapshots import Holdings
@@ -33,6 +31,7 @@ from offtake.errors import (
 )
 from offtake.model.access import Principal
 from offtake.model.export import Plan
+from offtake.model.ids import new_id
 from offtake.model.ports import Chunks, RowStream, Source, Stop
 from offtake.model.snapshot import Snapshot, Spool
 from offtake.service.access import LOCAL
@@ -94,7 +93,7 @@ def open_snapshot(
         runtime.counters.check_day(principal)
     now = runtime.now()
     snapshot = Snapshot(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         tenant=definition.tenant,
         principal_id=principal.id,
         definition_id=definition.id,

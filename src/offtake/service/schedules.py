@@ -5,18 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-import uuid_utils
-
 from offtake.appdb import schedule_runs as runs_table
 from offtake.appdb import schedules as table
 from offtake.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from offtake.model.access import Principal, Scope, require
+from offtake.model.ids import is_id, new_id
 from offtake.model.schedule import CatchUp, Overlap, RunState, Schedule, ScheduleDraft, ScheduleRun, ScheduleState
 from offtake.query import rrules
 from offtake.query.instants import instants_after
 from offtake.query.plan import read_timezone
 from offtake.service import recipients
-from offtake.service.access import KEY_ID
 from offtake.service.datasets import plan_request
 from offtake.service.definitions import find_definition, naming_dataset, runnable_request
 from offtake.service.deltas import check_delta
@@ -37,9 +35,7 @@ def create_schedule(runtime: Runtime, principal: Principal, draft: ScheduleDraft
         raise InvalidRequest("A schedule belongs to one tenant.", hint="Name a tenant.")
     next_at = _check(runtime, principal, draft)
     now = runtime.now()
-    made = Schedule(
-        str(uuid_utils.uuid7()), principal.tenant, principal, draft, ScheduleState.ACTIVE, now, now, next_at=next_at
-    )
+    made = Schedule(new_id(), principal.tenant, principal, draft, ScheduleState.ACTIVE, now, now, next_at=next_at)
     table.insert_schedule(runtime.appdb, made)
     current_trail().thing = made.id
     return made
@@ -48,8 +44,7 @@ def create_schedule(runtime: Runtime, principal: Principal, draft: ScheduleDraft
 def find_schedule(runtime: Runtime, principal: Principal, schedule_id: str) -> Schedule:
     """The tenant's schedule of that id. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_READ)
-    # Whatever is not even shaped like an id never reaches a database: PostgreSQL refuses NUL in text.
-    found = table.find_schedule(runtime.appdb, schedule_id) if KEY_ID.fullmatch(schedule_id) else None
+    found = table.find_schedule(runtime.appdb, schedule_id) if is_id(schedule_id) else None
     if found is None or principal.tenant not in (None, found.tenant):
         raise NotFound("There is no such schedule.", hint="List the schedules to see their ids.")
     return found
@@ -65,7 +60,7 @@ def list_schedules(
 ) -> tuple[Schedule, ...]:
     """The tenant's schedules, the newest first, from the one after `before` on."""
     require(principal, Scope.REPORTS_READ)
-    if definition_id is not None and not KEY_ID.fullmatch(definition_id):
+    if definition_id is not None and not is_id(definition_id):
         return ()
     return table.list_schedules(
         runtime.appdb, principal.tenant, definition_id=definition_id, before=before, limit=limit

@@ -4,8 +4,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import uuid_utils
-
 from offtake.appdb import definitions as definition_table
 from offtake.appdb import jobs as job_table
 from offtake.appdb import shares as table
@@ -21,11 +19,12 @@ from offtake.errors import (
     Revoked,
 )
 from offtake.model.access import Principal, Scope, require
+from offtake.model.ids import is_id, new_id
 from offtake.model.job import Artifact, ExportJob
 from offtake.model.ports import Stop
 from offtake.model.saved import Definition
 from offtake.model.share import Share, ShareState
-from offtake.service.access import KEY_ID, hash_secret, is_well_formed, new_secret, present_principal
+from offtake.service.access import hash_secret, is_well_formed, new_secret, present_principal
 from offtake.service.datasets import plan_request
 from offtake.service.definitions import find_definition, runnable_request
 from offtake.service.downloads import Download, open_download
@@ -77,7 +76,7 @@ def create_share(
         tenant, ends = job.tenant, min((end for end in (ends, job.expires_at) if end is not None), default=None)
     token = new_secret(prefix)
     share = Share(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         tenant=tenant,
         owner=principal,
         prefix=token[: len(prefix) + SHOWN_CHARS],
@@ -118,7 +117,7 @@ def list_shares(
 def revoke_share(runtime: Runtime, principal: Principal, share_id: str) -> None:
     """End a share at once; ending it twice is no error. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_WRITE)
-    share = table.find_share(runtime.appdb, share_id) if KEY_ID.fullmatch(share_id) else None
+    share = table.find_share(runtime.appdb, share_id) if is_id(share_id) else None
     if share is None or principal.tenant not in (None, share.tenant):
         raise NotFound("There is no such share.", hint="List the shares to see their ids.")
     table.revoke_share(runtime.appdb, share.id, runtime.now())

@@ -5,16 +5,14 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-import uuid_utils
-
 from offtake.appdb import deliveries as delivery_table
 from offtake.appdb import webhooks as table
 from offtake.errors import Conflict, DeliveryRefused, InvalidRequest, NotFound
 from offtake.model.access import Principal, Scope, require
 from offtake.model.delivery import Delivery, Event, Webhook
+from offtake.model.ids import is_id, new_id
 from offtake.query.nearest import did_you_mean
 from offtake.service.deliveries import LEASES, attempt
-from offtake.service.exports import is_job_id
 from offtake.service.runtime import Runtime
 from offtake.service.sealing import seal
 from offtake.service.trail import current_trail
@@ -34,7 +32,7 @@ def create_webhook(runtime: Runtime, principal: Principal, url: str, events: Seq
     wanted = _check(runtime, url, events)
     secret, now = _new_secret(), runtime.now()
     webhook = Webhook(
-        id=str(uuid_utils.uuid7()),
+        id=new_id(),
         tenant=principal.tenant,
         owner_id=principal.id,
         url=url,
@@ -52,7 +50,7 @@ def create_webhook(runtime: Runtime, principal: Principal, url: str, events: Seq
 def find_webhook(runtime: Runtime, principal: Principal, webhook_id: str) -> Webhook:
     """The tenant's webhook of that id. Raises NotFound, InsufficientScope."""
     require(principal, Scope.REPORTS_WRITE)
-    webhook = table.find_webhook(runtime.appdb, webhook_id) if is_job_id(webhook_id) else None
+    webhook = table.find_webhook(runtime.appdb, webhook_id) if is_id(webhook_id) else None
     if webhook is None or principal.tenant not in (None, webhook.tenant):
         raise _no_such()
     return webhook

@@ -9,7 +9,7 @@ from anyio.to_thread import run_sync
 
 from offtake.errors import OfftakeError
 from offtake.model.audit import Outcome
-from offtake.service.access import KEY_ID
+from offtake.model.ids import is_id
 from offtake.service.audit import record
 from offtake.service.trail import Trail
 from offtake.web.site import Site
@@ -98,7 +98,7 @@ def _complete(site: Site, trail: Trail, seen: Seen) -> bool:
     asked: Mapping[str, str] = seen.scope.get("path_params", {})
     if asked.get("name") in site.runtime.datasets:
         trail.dataset = asked["name"]
-    named = [text for text in asked.values() if KEY_ID.fullmatch(text)]  # anything else may be a secret, or a novel
+    named = [text for text in asked.values() if is_id(text)]  # anything else may be a secret, or a novel
     if named:
         made = trail.thing if trail.thing != named[-1] else None
         trail.thing, trail.detail = named[-1], trail.detail or made
