@@ -1,5 +1,6 @@
 """Credential to principal, the same in every entrypoint."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Security
@@ -15,6 +16,7 @@ from offtake.web.site import Site, site_of
 # They only tell OpenAPI what to send; `read_secret` reads it, and says what is wrong.
 BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="A key: `ofk_…`")
 API_KEY = APIKeyHeader(name="x-api-key", auto_error=False, scheme_name="apiKey", description="A key: `ofk_…`")
+HOW = "Send it as Authorization: Bearer ofk_… or x-api-key: ofk_…."
 
 
 def authenticate_request(
@@ -23,16 +25,29 @@ def authenticate_request(
     _key: Annotated[object, Security(API_KEY)] = None,
 ) -> Principal:
     """Who asks, with this request counted. Raises Unauthenticated, Forbidden, RateLimited."""
-    site = site_of(request)
     secret = read_secret(request.headers)
-    if secret is None:
-        raise Unauthenticated("This needs a key.", hint="Send it as Authorization: Bearer ofk_… or x-api-key: ofk_….")
-    return admit(site, request, secret)
+    return admit_first(request, [] if secret is None else [secret])
 
 
-def admit(site: Site, request: Request, secret: str) -> Principal:
-    """The holder of the secret, if its request may pass: right tenant, within its rate."""
-    principal = authenticate(site.runtime, secret)
+def admit_first(request: Request, secrets: Sequence[str]) -> Principal:
+    """The holder of the first secret that is valid, if its request may pass: counted once, its own tenant asked for.
+
+    For entrypoints that read their own places; in the order in which they prefer them. Raises what the last secret
+    failed for if none is valid, Unauthenticated if none was sent, Forbidden, RateLimited.
+    """
+    site = site_of(request)
+    failure = Unauthenticated("This needs a key.", hint=HOW)
+    for secret in secrets:
+        try:
+            principal = authenticate(site.runtime, secret)
+        except Unauthenticated as error:
+            failure = error
+        else:
+            return _admit(site, request, principal)
+    raise failure
+
+
+def _admit(site: Site, request: Request, principal: Principal) -> Principal:
     request.state.principal = principal
     request.state.allowance = site.runtime.counters.count_request(principal)
     _check_tenant(site, principal, request.headers.get("x-tenant-uuid"))
