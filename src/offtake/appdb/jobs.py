@@ -1,6 +1,5 @@
 """Export jobs as the app database keeps them. Every move is one conditional update: whoever gets the row has won."""
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
@@ -13,12 +12,11 @@ from offtake.appdb.audit import write_job_end
 from offtake.appdb.database import AppDb
 from offtake.appdb.deliveries import insert_job_deliveries
 from offtake.appdb.idempotency import Once, claim_key, forget_keys
+from offtake.appdb.job_rows import hash_request, read_job, write_job
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
-from offtake.model.access import Principal
 from offtake.model.export import ExportRequest
 from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress, states_before
-from offtake.query.stored import read_request, request_json
 
 # What puts a turn of the job into the queue, in the transaction of that connection.
 Enqueue = Callable[[Any], None]
@@ -33,7 +31,7 @@ def insert_job(db: AppDb, job: ExportJob, enqueue: Enqueue, once: Once | None = 
     with db.write() as connection:
         made_before = None if once is None else claim_key(connection, once, job.id)
         if made_before is None:
-            connection.execute(JOBS.insert().values(**_row(job)))
+            connection.execute(JOBS.insert().values(**write_job(job)))
             enqueue(connection)
     return made_before
 
@@ -53,25 +51,20 @@ def find_alike(db: AppDb, owner_id: str, request: ExportRequest, due_at: datetim
     going = JOBS.c.state.in_([state for state in JobState if not state.is_final])
     with db.read() as connection:
         row = connection.execute(sa.select(JOBS).where(alike, going).order_by(JOBS.c.id).limit(1)).one_or_none()
-    return None if row is None else _job(row)
-
-
-def hash_request(request: ExportRequest) -> str:
-    """The same for the same wish: SHA-256 of its JSON, in lower-case hex."""
-    return hashlib.sha256(json.dumps(request_json(request), sort_keys=True).encode()).hexdigest()
+    return None if row is None else read_job(row)
 
 
 def find_job(db: AppDb, id_: str) -> ExportJob | None:
     """The job of that id."""
     with db.read() as connection:
         row = connection.execute(sa.select(JOBS).where(JOBS.c.id == id_)).one_or_none()
-    return None if row is None else _job(row)
+    return None if row is None else read_job(row)
 
 
 def find_jobs(db: AppDb, ids: Collection[str]) -> Mapping[str, ExportJob]:
     """Those of the jobs that there are, by id."""
     with db.read() as connection:
-        return {row.id: _job(row) for row in connection.execute(sa.select(JOBS).where(JOBS.c.id.in_(ids)))}
+        return {row.id: read_job(row) for row in connection.execute(sa.select(JOBS).where(JOBS.c.id.in_(ids)))}
 
 
 def list_jobs(
@@ -94,7 +87,7 @@ def list_jobs(
     if before is not None:
         query = query.where(JOBS.c.id < before)
     with db.read() as connection:
-        return tuple(_job(row) for row in connection.execute(query))
+        return tuple(read_job(row) for row in connection.execute(query))
 
 
 def _shown_as(state: JobState, now: datetime) -> sa.ColumnElement[bool]:
@@ -267,7 +260,7 @@ def expired_jobs(db: AppDb, now: datetime, limit: int = 100) -> tuple[ExportJob,
     """Ended jobs whose artifact had its time and still lies in the store."""
     query = sa.select(JOBS).where(JOBS.c.expires_at <= now, JOBS.c.artifact.isnot(None)).limit(limit)
     with db.read() as connection:
-        return tuple(_job(row) for row in connection.execute(query))
+        return tuple(read_job(row) for row in connection.execute(query))
 
 
 def forget_artifact(db: AppDb, id_: str) -> None:
@@ -292,7 +285,7 @@ def stuck_jobs(
     query = sa.select(JOBS).where(sa.or_(silent, waiting)).order_by(JOBS.c.id).limit(limit)
     query = query if tenant is None else query.where(JOBS.c.tenant == tenant)
     with db.read() as connection:
-        return tuple(_job(row) for row in connection.execute(query))
+        return tuple(read_job(row) for row in connection.execute(query))
 
 
 def count_jobs(db: AppDb, now: datetime) -> Mapping[str, int]:
@@ -329,65 +322,7 @@ def _change_in(
     """The one row as it is after the change; None if the condition did not hold. An end goes into the audit."""
     statement = JOBS.update().where(where).values(**values, revision=JOBS.c.revision + 1).returning(JOBS)
     row = connection.execute(statement).one_or_none()
-    job = None if row is None else _job(row)
+    job = None if row is None else read_job(row)
     if job is not None and values.get("finished_at") is not None:
         write_job_end(connection, job, values["finished_at"], filter)
     return job
-
-
-def _row(job: ExportJob) -> dict[str, Any]:
-    owner = asdict(job.owner) | {"scopes": sorted(job.owner.scopes), "roles": sorted(job.owner.roles)}
-    return {
-        "id": job.id,
-        "tenant": job.tenant,
-        "owner_id": job.owner.id,
-        "owner": json.dumps(owner),
-        "dataset": job.request.dataset,
-        "format": job.request.format,
-        "request": json.dumps(request_json(job.request), ensure_ascii=False),
-        "request_hash": hash_request(job.request),
-        "needs": " ".join(sorted(job.needs)),
-        "state": job.state,
-        "priority": job.priority,
-        "attempt": job.attempt,
-        "failures": job.failures,
-        "turn": 0,
-        "revision": job.revision,
-        "rows": job.rows,
-        "bytes": job.bytes,
-        "definition_id": job.definition_id,
-        "deliveries": json.dumps([dict(wish) for wish in job.deliveries]),
-        "created_at": job.created_at,
-        "due_at": job.due_at,
-    }
-
-
-def _job(row: sa.Row[Any]) -> ExportJob:
-    owner = json.loads(row.owner)
-    return ExportJob(
-        id=row.id,
-        tenant=row.tenant,
-        owner=Principal(**owner | {"scopes": frozenset(owner["scopes"]), "roles": frozenset(owner["roles"])}),
-        request=read_request(json.loads(row.request)),
-        state=JobState(row.state),
-        created_at=row.created_at,
-        due_at=row.due_at,
-        needs=frozenset(row.needs.split()),
-        priority=row.priority,
-        attempt=row.attempt,
-        failures=row.failures,
-        turn=row.turn,
-        rows=row.rows,
-        bytes=row.bytes,
-        total=row.total,
-        error=None if row.error is None else JobError(**json.loads(row.error)),
-        artifact=None if row.artifact is None else Artifact(**json.loads(row.artifact)),
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expires_at=row.expires_at,
-        beat_at=row.beat_at,
-        stages=json.loads(row.stages or "{}"),
-        definition_id=row.definition_id,
-        deliveries=tuple(json.loads(row.deliveries)),
-        revision=row.revision,
-    )
