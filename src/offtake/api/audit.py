@@ -1,23 +1,24 @@
 """The audit, for whoever may read it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from offtake.api.bodies import Cursor, PageLimit, Parameters, Text, words_of
+from offtake.api.bodies import PageQuery, Text, words_of
 from offtake.api.spec import problems
 from offtake.model.audit import AuditEntry
 from offtake.model.export import DateRange
 from offtake.service.audit import list_audit
-from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.lists import list_page
 from offtake.web.auth import Caller
 from offtake.web.site import site_of
 
 
-class AuditQuery(Parameters):
+class AuditQuery(PageQuery):
     """Which lines to list."""
 
     action: Text | None = Field(
@@ -29,8 +30,6 @@ class AuditQuery(Parameters):
         None, alias="from", description="First instant or day, such as `2026-05-01` or `-7 days`."
     )
     to: Text | None = Field(None, description="End: before this instant, or up to this day.")
-    limit: PageLimit = 50
-    cursor: Cursor = None
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,15 @@ ROUTES = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 def get_audit(request: Request, caller: Caller, query: Annotated[AuditQuery, Query()]) -> AuditList:
     """Who ran, read, shared, downloaded or was refused what. Needs `audit:read`."""
     runtime = site_of(request).runtime
-    asked = (query.action, query.principal, query.dataset, query.from_, query.to)
-    question = ("audit", caller.tenant or "", *(text or "" for text in asked))
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    found = list_audit(
+    question = ("audit", caller.tenant, query.action, query.principal, query.dataset, query.from_, query.to)
+    find = partial(
+        list_audit,
         runtime,
         caller,
         action=query.action,
         key=query.principal,
         dataset=query.dataset,
         dates=DateRange(query.from_, query.to),
-        before=before,
-        limit=query.limit + 1,
     )
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
-    return AuditList(shown, cursor)
+    page = list_page(runtime, question, query.cursor, query.limit, find)
+    return AuditList(page.things, page.next_cursor)

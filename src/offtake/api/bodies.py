@@ -217,14 +217,19 @@ PageLimit = Annotated[int, Field(ge=1, le=MOST_IN_A_PAGE)]
 Cursor = Annotated[str | None, Field(max_length=LONGEST_CURSOR, description="`next_cursor` of the page before.")]
 
 
-class ExportsQuery(Parameters):
+class PageQuery(Parameters):
+    """Which page of a list."""
+
+    limit: PageLimit = 50
+    cursor: Cursor = None
+
+
+class ExportsQuery(PageQuery):
     """Which exports to list."""
 
     state: JobState | None = None
     dataset: Text | None = None
     definition_id: Text | None = Field(None, description="Those that ran this definition.")
-    limit: PageLimit = 50
-    cursor: Cursor = None
 
 
 class LinkBody(Body):

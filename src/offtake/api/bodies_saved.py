@@ -9,11 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from offtake.api.bodies import (
     Body,
-    Cursor,
     Deliveries,
     ExportBody,
-    PageLimit,
-    Parameters,
+    PageQuery,
     Priority,
     ShareRunning,
     StartAt,
@@ -94,15 +92,13 @@ class RunBody(Body):
         return change
 
 
-class DefinitionsQuery(Parameters):
+class DefinitionsQuery(PageQuery):
     """Which definitions to list, and in which order."""
 
     q: Text = Field("", description="Text to look for in names and descriptions, any case.")
     sort: Text = Field(
         "-created_at", description="`name`, `created_at`, `updated_at` or `last_executed_at`; a `-` sorts descending."
     )
-    limit: PageLimit = 50
-    cursor: Cursor = None
     page: Annotated[int, Field(ge=1, le=MOST_PAGES)] | None = Field(
         None, description="The number of the page, from 1 on, instead of a cursor."
     )

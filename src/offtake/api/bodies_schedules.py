@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, NaiveDatetime, ValidationError
 
-from offtake.api.bodies import Body, Cursor, PageLimit, Parameters, Text, words_of
+from offtake.api.bodies import Body, PageQuery, Parameters, Text, words_of
 from offtake.api.bodies_saved import merge_patch
 from offtake.model.schedule import CatchUp, Delta, Overlap, ScheduleDraft, Timetable
 from offtake.service.deltas import LONGEST_SETTLE_S
@@ -61,19 +61,10 @@ class ScheduleBody(Body):
         )
 
 
-class SchedulesQuery(Parameters):
+class SchedulesQuery(PageQuery):
     """Which schedules to list."""
 
     definition_id: Text | None = Field(None, description="Those that run this definition.")
-    limit: PageLimit = 50
-    cursor: Cursor = None
-
-
-class RunsQuery(Parameters):
-    """Which page of a schedule's history."""
-
-    limit: PageLimit = 50
-    cursor: Cursor = None
 
 
 class NextQuery(Parameters):
@@ -114,4 +105,4 @@ def patch_schedule_body(draft: ScheduleDraft, patch: Mapping[str, Any]) -> Sched
         raise RequestValidationError(found, body=merged) from error
 
 
-WORDS = words_of(ScheduleBody, DeltaBody, SchedulesQuery, RunsQuery, NextQuery)
+WORDS = words_of(ScheduleBody, DeltaBody, SchedulesQuery, NextQuery)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.api.bodies import Body, Cursor, PageLimit, Parameters, words_of
+from offtake.api.bodies import Body, words_of
 from offtake.service.shares import LONGEST_S, MOST_DOWNLOADS
 
 
@@ -19,11 +19,4 @@ class ShareBody(Body):
     )
 
 
-class SharesQuery(Parameters):
-    """Which page of the list."""
-
-    limit: PageLimit = 50
-    cursor: Cursor = None
-
-
-WORDS = words_of(ShareBody, SharesQuery)
+WORDS = words_of(ShareBody)

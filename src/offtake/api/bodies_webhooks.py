@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.api.bodies import Body, Cursor, PageLimit, Parameters, Text, words_of
+from offtake.api.bodies import Body, Text, words_of
 
 
 class WebhookBody(Body):
@@ -20,11 +20,4 @@ class ChangedWebhookBody(WebhookBody):
     is_active: bool = Field(True, description="`false`: it is told of nothing.")
 
 
-class WebhooksQuery(Parameters):
-    """Which page of the list."""
-
-    limit: PageLimit = 50
-    cursor: Cursor = None
-
-
-WORDS = words_of(ChangedWebhookBody, WebhooksQuery)
+WORDS = words_of(ChangedWebhookBody)

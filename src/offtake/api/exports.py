@@ -20,7 +20,8 @@ from offtake.model.job import Artifact, ExportJob
 from offtake.service import exports
 from offtake.service.deliveries import deliveries_of
 from offtake.service.links import Link, make_link, open_link
-from offtake.service.signing import Signature, seal_cursor, unseal_cursor
+from offtake.service.lists import list_page
+from offtake.service.signing import Signature
 from offtake.web.address import absolute_url
 from offtake.web.artifacts import send_artifact
 from offtake.web.auth import API_KEY, BEARER, Caller, authenticate_request
@@ -82,21 +83,12 @@ def accept_export(
 def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery, Query()]) -> ExportList:
     """Every export of the tenant, the newest first, a page at a time."""
     runtime = site_of(request).runtime
-    question = ("exports", caller.tenant or "", query.state or "", query.dataset or "", query.definition_id or "")
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    jobs = exports.list_exports(
-        runtime,
-        caller,
-        state=query.state,
-        dataset=query.dataset,
-        definition_id=query.definition_id,
-        before=before,
-        limit=query.limit + 1,
-    )
-    shown = jobs[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(jobs) > len(shown) else None
-    sent = deliveries_of(runtime, [job.id for job in shown])
-    return ExportList(tuple(_answer(request, job, sent.get(job.id, ())) for job in shown), cursor)
+    wanted: dict[str, Any] = {"state": query.state, "dataset": query.dataset, "definition_id": query.definition_id}
+    find = partial(exports.list_exports, runtime, caller, **wanted)
+    page = list_page(runtime, ("exports", caller.tenant, *wanted.values()), query.cursor, query.limit, find)
+    sent = deliveries_of(runtime, [job.id for job in page.things])
+    answers = tuple(_answer(request, job, sent.get(job.id, ())) for job in page.things)
+    return ExportList(answers, page.next_cursor)
 
 
 @ROUTES.get("/{export_id}", responses=problems(404, 503))

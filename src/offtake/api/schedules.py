@@ -1,6 +1,6 @@
 """Schedules: definitions that run by themselves. Make, change, pause, resume, run now; what comes and what was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -18,14 +18,15 @@ from offtake.api.answers_schedules import (
     run_answer,
     schedule_json,
 )
-from offtake.api.bodies_schedules import NextQuery, RunsQuery, ScheduleBody, SchedulesQuery, patch_schedule_body
+from offtake.api.bodies import PageQuery
+from offtake.api.bodies_schedules import NextQuery, ScheduleBody, SchedulesQuery, patch_schedule_body
 from offtake.api.definitions import ETAG, IF_MATCH, MERGE_PATCH
 from offtake.api.exports import TEXT
 from offtake.api.spec import problems
 from offtake.model.access import Principal
-from offtake.model.schedule import Schedule, ScheduleDraft
+from offtake.model.schedule import Schedule, ScheduleDraft, ScheduleRun
 from offtake.service import schedules
-from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.lists import list_page
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
 from offtake.web.conditions import is_wanted
@@ -56,15 +57,11 @@ async def post_schedule(request: Request, body: ScheduleBody, caller: Caller) ->
 def get_schedules(request: Request, caller: Caller, query: Annotated[SchedulesQuery, Query()]) -> Response:
     """The tenant's schedules."""
     runtime = site_of(request).runtime
-    question = ("schedules", caller.tenant or "", query.definition_id or "")
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    found = schedules.list_schedules(
-        runtime, caller, definition_id=query.definition_id, before=before, limit=query.limit + 1
-    )
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
-    data = [schedule_json(schedule, partial(absolute_url, request)) for schedule in shown]
-    return JSONResponse({"data": data, "next_cursor": cursor})
+    find = partial(schedules.list_schedules, runtime, caller, definition_id=query.definition_id)
+    question = ("schedules", caller.tenant, query.definition_id)
+    page = list_page(runtime, question, query.cursor, query.limit, find)
+    data = [schedule_json(schedule, partial(absolute_url, request)) for schedule in page.things]
+    return JSONResponse({"data": data, "next_cursor": page.next_cursor})
 
 
 @ROUTES.get(
@@ -129,16 +126,17 @@ def get_next(request: Request, schedule_id: str, caller: Caller, query: Annotate
 
 
 @ROUTES.get("/{schedule_id}/runs", responses=problems(404, 422, 503))
-def get_runs(request: Request, schedule_id: str, caller: Caller, query: Annotated[RunsQuery, Query()]) -> RunList:
+def get_runs(request: Request, schedule_id: str, caller: Caller, query: Annotated[PageQuery, Query()]) -> RunList:
     """What became of its instants in the last 90 days."""
     runtime = site_of(request).runtime
+
+    def find(*, before: str | None, limit: int) -> Sequence[ScheduleRun]:
+        instant = None if before is None else datetime.fromisoformat(before)
+        return schedules.list_runs(runtime, caller, schedule_id, before=instant, limit=limit)
+
     question = ("schedule-runs", schedule_id)
-    place = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    before = None if place is None else datetime.fromisoformat(place)
-    found = schedules.list_runs(runtime, caller, schedule_id, before=before, limit=query.limit + 1)
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].instant.isoformat(), *question) if len(found) > len(shown) else None
-    return RunList(data=tuple(run_answer(run) for run in shown), next_cursor=cursor)
+    page = list_page(runtime, question, query.cursor, query.limit, find, lambda run: run.instant.isoformat())
+    return RunList(data=tuple(run_answer(run) for run in page.things), next_cursor=page.next_cursor)
 
 
 async def _change(

@@ -1,5 +1,6 @@
 """Shares: make them of definitions and exports, list, revoke; and what their tokens open, without a key."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -8,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from offtake.api.answers_shares import NewShareAnswer, ShareList, new_share_answer, share_answer
-from offtake.api.bodies_shares import ShareBody, SharesQuery
+from offtake.api.bodies import PageQuery
+from offtake.api.bodies_shares import ShareBody
 from offtake.api.datasets import FILE
 from offtake.api.spec import problems
 from offtake.errors import OfftakeError
 from offtake.model.access import Principal
+from offtake.model.share import Share
 from offtake.service import shares
-from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.lists import list_page
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
 from offtake.web.responses import run_stoppable
@@ -39,7 +42,7 @@ OPENED: dict[int | str, dict[str, Any]] = {
         if status not in (401, 403)
     },
 }
-Listed = Annotated[SharesQuery, Query()]
+Listed = Annotated[PageQuery, Query()]
 
 ROUTES = APIRouter(tags=["shares"])
 
@@ -123,11 +126,12 @@ async def _create(request: Request, caller: Principal, body: ShareBody, **thing:
     return new_share_answer(share, token, absolute_url(request, f"/s/{token}"), runtime.now())
 
 
-def _list(request: Request, caller: Principal, query: SharesQuery, **thing: str) -> ShareList:
+def _list(request: Request, caller: Principal, query: PageQuery, **thing: str) -> ShareList:
     runtime = site_of(request).runtime
-    question = ("shares", caller.tenant or "", *thing, *thing.values())
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    found = shares.list_shares(runtime, caller, before=before, limit=query.limit + 1, **thing)
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
-    return ShareList(tuple(share_answer(share, runtime.now()) for share in shown), cursor)
+    question = ("shares", caller.tenant, *thing, *thing.values())
+
+    def find(*, before: str | None, limit: int) -> Sequence[Share]:
+        return shares.list_shares(runtime, caller, before=before, limit=limit, **thing)
+
+    page = list_page(runtime, question, query.cursor, query.limit, find)
+    return ShareList(tuple(share_answer(share, runtime.now()) for share in page.things), page.next_cursor)

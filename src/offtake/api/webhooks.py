@@ -1,5 +1,6 @@
 """Webhooks: make, list, change, rotate, try, delete; what was sent to them, and sending it again."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -16,14 +17,15 @@ from offtake.api.answers_webhooks import (
     new_webhook_answer,
     webhook_answer,
 )
-from offtake.api.bodies_webhooks import ChangedWebhookBody, WebhookBody, WebhooksQuery
+from offtake.api.bodies import PageQuery
+from offtake.api.bodies_webhooks import ChangedWebhookBody, WebhookBody
 from offtake.api.spec import problems
 from offtake.service import deliveries, webhooks
-from offtake.service.signing import seal_cursor, unseal_cursor
+from offtake.service.lists import list_page
 from offtake.web.auth import Caller
 from offtake.web.site import site_of
 
-Listed = Annotated[WebhooksQuery, Query()]
+Listed = Annotated[PageQuery, Query()]
 
 ROUTES = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
@@ -40,12 +42,9 @@ def post_webhook(request: Request, body: WebhookBody, caller: Caller) -> NewWebh
 def get_webhooks(request: Request, caller: Caller, query: Listed) -> WebhookList:
     """Every webhook of the tenant, without secrets, a page at a time."""
     runtime = site_of(request).runtime
-    question = ("webhooks", caller.tenant or "")
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    found = webhooks.list_webhooks(runtime, caller, before=before, limit=query.limit + 1)
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
-    return WebhookList(tuple(webhook_answer(webhook, runtime.now()) for webhook in shown), cursor)
+    find = partial(webhooks.list_webhooks, runtime, caller)
+    page = list_page(runtime, ("webhooks", caller.tenant), query.cursor, query.limit, find)
+    return WebhookList(tuple(webhook_answer(webhook, runtime.now()) for webhook in page.things), page.next_cursor)
 
 
 @ROUTES.get("/webhooks/{webhook_id}", responses=problems(404, 503))
@@ -90,12 +89,9 @@ def post_test(request: Request, webhook_id: str, caller: Caller) -> TriedAnswer:
 def get_deliveries(request: Request, webhook_id: str, caller: Caller, query: Listed) -> DeliveryList:
     """What was sent to it in the last 30 days, and what will be, a page at a time."""
     runtime = site_of(request).runtime
-    question = ("deliveries", webhook_id)
-    before = None if query.cursor is None else unseal_cursor(runtime, query.cursor, *question)
-    found = webhooks.list_deliveries(runtime, caller, webhook_id, before=before, limit=query.limit + 1)
-    shown = found[: query.limit]
-    cursor = seal_cursor(runtime, shown[-1].id, *question) if len(found) > len(shown) else None
-    return DeliveryList(tuple(delivery_answer(delivery) for delivery in shown), cursor)
+    find = partial(webhooks.list_deliveries, runtime, caller, webhook_id)
+    page = list_page(runtime, ("deliveries", webhook_id), query.cursor, query.limit, find)
+    return DeliveryList(tuple(delivery_answer(delivery) for delivery in page.things), page.next_cursor)
 
 
 @ROUTES.post("/deliveries/{delivery_id}/redeliver", status_code=202, responses=problems(404, 409, 503))

@@ -20,10 +20,10 @@ from offtake.query.nearest import did_you_mean
 from offtake.service.datasets import plan_request
 from offtake.service.downloads import Download, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
+from offtake.service.lists import list_page
 from offtake.service.previews import Preview, preview_rows
 from offtake.service.reports import report_result
 from offtake.service.runtime import Runtime
-from offtake.service.signing import seal_cursor, unseal_cursor
 from offtake.service.trail import current_trail
 
 LONGEST_NAME, LONGEST_DESCRIPTION, MOST_MEMBERS = 200, 5000, 100
@@ -113,13 +113,17 @@ def page_definitions(
 
     Raises what `list_definitions` raises, and InvalidCursor.
     """
-    question = ("definitions", principal.tenant or "", q, sort.field, str(sort.descending))
-    after = None if cursor is None else _read_place(unseal_cursor(runtime, cursor, *question), sort)
-    offset = (number - 1) * limit
-    found, total = list_definitions(runtime, principal, q=q, sort=sort, after=after, offset=offset, limit=limit + 1)
-    shown = found[:limit]
-    following = seal_cursor(runtime, _write_place(shown[-1], sort), *question) if len(found) > limit else None
-    return DefinitionPage(shown, total, following)
+    question = ("definitions", principal.tenant, q, sort.field, str(sort.descending))
+    offset, total = (number - 1) * limit, 0
+
+    def find(*, before: str | None, limit: int) -> Sequence[Definition]:
+        nonlocal total
+        after = None if before is None else _read_place(before, sort)
+        found, total = list_definitions(runtime, principal, q=q, sort=sort, after=after, offset=offset, limit=limit)
+        return found
+
+    page = list_page(runtime, question, cursor, limit, find, lambda last: _write_place(last, sort))
+    return DefinitionPage(page.things, total, page.next_cursor)
 
 
 def _write_place(last: Definition, sort: Sort) -> str:
