@@ -1,6 +1,7 @@
 """The composition root: settings to runtime, runtime to ASGI app. The one place that knows every concrete part."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from offtake.appdb.absent import absent_appdb
 from offtake.appdb.database import open_appdb, plain_url
 from offtake.encode import FORMATS
+from offtake.model.dataset import DIALECTS
 from offtake.model.delivery import Target
 from offtake.model.ports import SourceSpec
 from offtake.service.audit import DATASET, SOURCE, audit_dataset
@@ -93,15 +95,21 @@ def close_runtime(runtime: Runtime) -> None:
     runtime.appdb.close()
 
 
-def create_app(runtime: Runtime, log: Any = None) -> "ASGIApp":
-    """The HTTP service over a runtime, which it closes at shutdown. It logs JSON lines to stderr, or to `log`."""
+def create_app(runtime: Runtime, log: Any = None, dialects: Collection[str] = DIALECTS) -> "ASGIApp":
+    """The HTTP service over a runtime, which it closes at shutdown: the native API and those dialects.
+
+    It logs JSON lines to stderr, or to `log`.
+    """
     # Imported here: they cost 0.3 s, which an export on the command line would pay for nothing.
-    from offtake.api.routes import build_api
+    from offtake.api.routes import NATIVE
+    from offtake.dialect import ENTRYPOINTS
     from offtake.web.gate import guard
     from offtake.web.logs import open_log
+    from offtake.web.server import build_server
     from offtake.web.site import Site
 
     log = open_log(sys.stderr) if log is None else log
     start_tracing(log)
-    site = Site(runtime, log)
-    return guard(build_api(site, partial(close_runtime, runtime)), site)
+    # The native API claims every path, so it comes last.
+    site = Site(runtime, log, (*(one for one in ENTRYPOINTS if one.name in dialects), NATIVE))
+    return guard(build_server(site, partial(close_runtime, runtime)), site)

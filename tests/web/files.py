@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from offtake.api.routes import NATIVE
 from offtake.model.job import Artifact
 from offtake.service.runtime import Runtime
 from offtake.web.artifacts import send_artifact
@@ -75,7 +76,7 @@ def serve_file(
 def serve_route(runtime: Runtime, path: str, route: Callable[..., object]) -> Iterator[tuple[Site, WebSite]]:
     """One route behind the gate, with problem documents."""
     log = io.StringIO()
-    web = WebSite(runtime, open_log(log))
+    web = WebSite(runtime, open_log(log), (NATIVE,))
     app = FastAPI()
     app.state.site = web
     install_problems(app, (), ())

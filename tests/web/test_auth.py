@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from offtake.api.routes import NATIVE
 from offtake.errors import Forbidden, RateLimited, Unauthenticated
 from offtake.model.access import Principal
 from offtake.model.limits import Limits
@@ -29,7 +30,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
 def ask(runtime: Runtime, *secrets: str, **headers: str) -> Principal:
     """Who is let in with those secrets and headers."""
     app = FastAPI()
-    app.state.site = Site(runtime, open_log(io.StringIO()))
+    app.state.site = Site(runtime, open_log(io.StringIO()), (NATIVE,))
     raw = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
     return admit_first(Request({"type": "http", "app": app, "headers": raw, "state": {}}), secrets)
 

@@ -1,12 +1,9 @@
-"""The OpenAPI document: every answer of every route, refusals included."""
+"""What the native API's OpenAPI document says of its refusals."""
 
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-
 from offtake.web.problems import MEDIA_TYPE
+from offtake.web.spec import refusals
 
 TEXT = {"type": "string"}
 PROBLEM: dict[str, Any] = {
@@ -39,17 +36,4 @@ PROBLEM: dict[str, Any] = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Those refusals, and the ones any authenticated route may give, for a route's `responses`."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in sorted({401, 403, 429, 500, *statuses})
-    }
-
-
-def write_spec(app: FastAPI) -> dict[str, Any]:
-    """The document of that application."""
-    spec = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
-    )
-    spec["components"]["schemas"]["Problem"] = PROBLEM
-    return spec
+    return refusals(401, 403, 429, 500, *statuses, media_type=MEDIA_TYPE)

@@ -95,6 +95,8 @@ class Schemas:
     schema: str = "schema_id"
 
 
+# The foreign APIs that we speak.
+DIALECTS = ("optimaite", "exelensia", "camunda", "altafid", "rebilly")
 _NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from offtake.errors import InvalidConfig
 from offtake.model.access import Secret, Tenant
-from offtake.model.dataset import Dataset
+from offtake.model.dataset import DIALECTS, Dataset
 from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
@@ -55,6 +55,7 @@ class Settings:
     webhooks: WebhookRules
     targets: Mapping[str, TargetSpec]
     trusted_proxies: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = DIALECTS
 
 
 def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -66,6 +67,7 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
     body = check_shape(document)
     folder = path.absolute().parent
     secrets, faults = read_secrets(document, body.secrets, folder)
+    off = {name for name, is_on in body.dialects.items() if not is_on}
     settings = Settings(
         path=path.absolute(),
         database=settle_url(body.database, folder),
@@ -84,6 +86,7 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         webhooks=build_webhook_rules(body),
         targets=build_targets(document, body, folder),
         trusted_proxies=build_proxies(document, body),
+        dialects=tuple(name for name in DIALECTS if name not in off),
     )
     document.refuse()
     return settings

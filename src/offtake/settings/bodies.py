@@ -293,6 +293,9 @@ class FileBody(Body):
     smtp: SmtpBody | None = None
     webhooks: WebhooksBody = WebhooksBody()
     deliveries: DeliveriesBody = DeliveriesBody()
+    dialects: dict[Literal["optimaite", "exelensia", "camunda", "altafid", "rebilly"], bool] = Field(
+        default={}, description="Which foreign APIs are served; all of them but those set to false."
+    )
 
 
 def settings_schema() -> dict[str, Any]:

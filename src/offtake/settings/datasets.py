@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from offtake.model.dataset import CustomFields, Dataset, Field, FieldType, Schemas, Sort
+from offtake.model.dataset import DIALECTS, CustomFields, Dataset, Field, FieldType, Schemas, Sort
 from offtake.settings.bodies import DatasetBody, FieldBody, FileBody, MemberBody
 from offtake.settings.complaints import nearest
 from offtake.settings.document import Document, Location
-
-DIALECTS = ("optimaite", "exelensia", "camunda", "altafid", "rebilly")
 
 
 def build_datasets(document: Document, body: FileBody) -> Mapping[str, Dataset]:

@@ -16,7 +16,7 @@ from offtake.model.job import Artifact
 from offtake.model.ports import Chunks, Stop, Store
 from offtake.service.downloads import Download
 from offtake.web.conditions import is_known, is_wanted
-from offtake.web.problems import problem_response
+from offtake.web.entrypoint import refuse
 from offtake.web.ranges import parse_ranges
 from offtake.web.responses import Opened, StreamedFile, pull, run_stoppable
 from offtake.web.site import site_of
@@ -51,7 +51,7 @@ async def send_artifact(request: Request, artifact: Artifact, *, may_redirect: b
     spans = _spans(request.headers, artifact)
     if spans == ():
         error = RangeNotSatisfiable(f"The file has {artifact.bytes} bytes.", hint="Ask for some of these.")
-        return problem_response(error, request.state.request_id, {"Content-Range": f"bytes */{artifact.bytes}"})
+        return refuse(site.entrypoints, request, error, {"Content-Range": f"bytes */{artifact.bytes}"})
     status, pieces, headers = _lay_out(artifact, spans)
     headers = _headers(artifact) | headers | {"Content-Length": str(sum(len(piece) for piece in pieces))}
     download = Download(artifact.filename, artifact.media_type, _read(site.runtime.store, artifact, pieces))

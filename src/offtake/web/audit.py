@@ -12,6 +12,7 @@ from offtake.model.audit import Outcome
 from offtake.model.ids import is_id
 from offtake.service.audit import record
 from offtake.service.trail import Trail
+from offtake.web.entrypoint import entrypoint_of
 from offtake.web.site import Site
 
 # What the rule of `action_of` would call otherwise.
@@ -94,7 +95,11 @@ def _complete(site: Site, trail: Trail, seen: Seen) -> bool:
     principal, failure = seen.state.get("principal"), seen.state.get("failure")
     if principal is not None:
         trail.principal, trail.tenant = principal.id, principal.tenant
-    trail.action = trail.action or action_of("GET" if seen.method == "HEAD" else seen.method, seen.route)
+    trail.action = (
+        trail.action
+        or _action_in_dialect(site, seen)
+        or action_of("GET" if seen.method == "HEAD" else seen.method, seen.route)
+    )
     asked: Mapping[str, str] = seen.scope.get("path_params", {})
     if asked.get("name") in site.runtime.datasets:
         trail.dataset = asked["name"]
@@ -109,6 +114,11 @@ def _complete(site: Site, trail: Trail, seen: Seen) -> bool:
     elif seen.status == REDIRECTED:
         trail.detail = "REDIRECTED"
     return bool(trail.action) and trail.tenant is not None
+
+
+def _action_in_dialect(site: Site, seen: Seen) -> str:
+    actions = entrypoint_of(site.entrypoints, seen.scope["path"]).actions
+    return actions.get(getattr(seen.scope.get("route"), "name", ""), "")
 
 
 def _outcome(seen: Seen) -> Outcome:

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import OfftakeError, TooLarge
 from offtake.service.counters import Allowance
 from offtake.service.trail import following
 from offtake.web.audit import Seen, write_audit
+from offtake.web.entrypoint import refuse
 from offtake.web.logs import where
-from offtake.web.problems import problem_response
 from offtake.web.site import Site
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
@@ -72,7 +73,8 @@ class _Visit:
     async def _pass_on(self, app: ASGIApp, receive: Receive, send: Send) -> None:
         limit = self.site.runtime.limits.body_bytes
         if limit and _announced(self.scope) > limit:
-            await problem_response(_too_large(limit), self.request_id)(self.scope, receive, send)
+            refusal = refuse(self.site.entrypoints, Request(self.scope), _too_large(limit))
+            await refusal(self.scope, receive, send)
         else:
             await app(self.scope, _limited(receive, limit) if limit else receive, send)
 

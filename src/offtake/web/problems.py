@@ -1,7 +1,7 @@
-"""Every failure as a problem document (RFC 9457), whoever raised it: our own code, the framework, or a bug."""
+"""Every failure as an error of ours, whoever raised it: our own code, the framework, or a bug; natively a problem
+document (RFC 9457)."""
 
 import difflib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +20,8 @@ from offtake.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from offtake.service.trail import current_trail
+from offtake.web.entrypoint import refuse
+from offtake.web.site import site_of
 
 MEDIA_TYPE = "application/problem+json"
 AN_INSTANT = "an instant with its offset, such as 2027-01-31T12:00:00Z"
@@ -36,17 +37,9 @@ TAKES = {
 }
 
 
-def problem_response(error: OfftakeError, request_id: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The error as an answer, with Retry-After and WWW-Authenticate where they belong."""
-    current_trail().detail = error.code
-    extra = dict(headers or {})
-    if "retry_after_s" in error.extra:
-        extra["Retry-After"] = str(error.extra["retry_after_s"])
-    if error.status == 401:
-        extra["WWW-Authenticate"] = 'Bearer realm="offtake"'
-    # A caller's text may hold half a surrogate pair, which UTF-8 cannot carry.
-    body = json.dumps(problem_body(error, request_id), ensure_ascii=False).encode("utf-8", "replace")
-    return Response(body, error.status, extra, MEDIA_TYPE)
+def render_problem(error: OfftakeError, request: Request) -> tuple[int, Mapping[str, Any]]:
+    """Status and problem document, as the native API answers."""
+    return error.status, problem_body(error, request.state.request_id)
 
 
 def problem_body(error: OfftakeError, request_id: str) -> dict[str, Any]:
@@ -72,28 +65,29 @@ def unexpected() -> OfftakeError:
 
 
 def install_problems(app: FastAPI, words: Collection[str], routes: Sequence[BaseRoute]) -> None:
-    """Make the application answer every failure with a problem document.
+    """Make the application answer every failure in the shape of the API that was called.
 
     `words` are all keys bodies may have; `routes` are told apart to say which methods a path has.
     """
 
     async def expected(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)
-        return problem_response(error, request.state.request_id)
+        return refuse(site_of(request).entrypoints, request, error)
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = allowed_methods(routes, request.scope["path"])
-        return problem_response(from_framework(error, request, headers, routes), request.state.request_id, headers)
+        known = from_framework(error, request, headers, routes)
+        return refuse(site_of(request).entrypoints, request, known, headers)
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem_response(from_validation(error.errors(), error.body, words), request.state.request_id)
+        return refuse(site_of(request).entrypoints, request, from_validation(error.errors(), error.body, words))
 
     async def bug(request: Request, _: Exception) -> Response:
-        return problem_response(unexpected(), request.state.request_id)
+        return refuse(site_of(request).entrypoints, request, unexpected())
 
     app.add_exception_handler(OfftakeError, expected)
     app.add_exception_handler(HTTPException, framework)

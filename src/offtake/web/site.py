@@ -11,6 +11,7 @@ from starlette.requests import Request
 from offtake.service.health import HealthWatch
 from offtake.service.numbers import NumbersWatch
 from offtake.service.runtime import Runtime
+from offtake.web.entrypoint import Entrypoint
 from offtake.web.metrics import Metrics, open_metrics
 from offtake.web.repeats import Repeats
 from offtake.web.watch import Watches
@@ -24,12 +25,14 @@ READS_AT_ONCE = 100  # threads that may wait for databases; small answers have t
 class Site:
     """The runtime with what serving it over HTTP needs. `log` is a structlog logger.
 
-    `reads` bounds the threads that read from sources, `probes` those that answer machines that watch, `audits` those
-    that write down what was done. `exits` has no bound: what ends a read must never wait for one.
+    The last of the `entrypoints` is the native one. `reads` bounds the threads that read from sources, `probes` those
+    that answer machines that watch, `audits` those that write down what was done. `exits` has no bound: what ends a
+    read must never wait for one.
     """
 
     runtime: Runtime
     log: Any
+    entrypoints: tuple[Entrypoint, ...]
     metrics: Metrics = field(default_factory=open_metrics)
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(READS_AT_ONCE))
     probes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(PROBES_AT_ONCE))

@@ -1,0 +1,5 @@
+"""The export APIs of five products, as their clients know them. One line an API; none knows another."""
+
+from offtake.web.entrypoint import Entrypoint
+
+ENTRYPOINTS: tuple[Entrypoint, ...] = ()

@@ -1,0 +1,31 @@
+"""What datasets are called by foreign APIs: by an alias for that dialect, else by their own name."""
+
+from collections.abc import Mapping
+
+from offtake.errors import NotFound
+from offtake.model.dataset import Dataset
+from offtake.query.nearest import did_you_mean
+from offtake.service.runtime import Runtime
+
+
+def dataset_called(runtime: Runtime, dialect: str, name: str) -> str:
+    """The own name of the dataset that the dialect calls so. Raises NotFound with the nearest name."""
+    known = names_in(runtime, dialect)
+    if name not in known:
+        raise NotFound(f"There is no dataset {name!r}.", hint=did_you_mean(name, sorted(known), "Known"))
+    return known[name]
+
+
+def name_in(runtime: Runtime, dialect: str, dataset: str) -> str:
+    """What the dialect calls the dataset of that name; its own name if it has no alias, or is gone."""
+    found: Dataset | None = runtime.datasets.get(dataset)
+    return dataset if found is None else found.aliases.get(dialect, dataset)
+
+
+def names_in(runtime: Runtime, dialect: str) -> Mapping[str, str]:
+    """Every name the dialect knows, and its dataset's own. An alias hides the dataset that has it for a name."""
+    aliased = {
+        dataset.aliases[dialect]: dataset.name for dataset in runtime.datasets.values() if dialect in dataset.aliases
+    }
+    own = {dataset.name: dataset.name for dataset in runtime.datasets.values() if dialect not in dataset.aliases}
+    return own | aliased

@@ -1,0 +1,60 @@
+"""What makes an API of ours one of several: where it is mounted, what it is about, how its errors look."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from offtake.errors import OfftakeError
+from offtake.service.trail import current_trail
+
+Render = Callable[[OfftakeError, Request], tuple[int, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Entrypoint:
+    """One API: the native one, or a dialect.
+
+    `claims` matches the paths that are its own, whether or not there is a route: their errors look as `render` says,
+    which gives status and body; `error_schema` describes that body. `actions` says for the audit what its routes do, by
+    the names of their functions; a route that is not there is named by its path. `words` are the keys its bodies have.
+    """
+
+    name: str
+    title: str
+    description: str
+    routers: tuple[APIRouter, ...]
+    claims: re.Pattern[str]
+    render: Render
+    error_schema: Mapping[str, Any]
+    error_type: str = "application/json"
+    actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    words: Collection[str] = ()
+
+
+def entrypoint_of(entrypoints: Sequence[Entrypoint], path: str) -> Entrypoint:
+    """The one that the path belongs to: the first that claims it, else the last."""
+    return next((one for one in entrypoints if one.claims.match(path)), entrypoints[-1])
+
+
+def refuse(
+    entrypoints: Sequence[Entrypoint], request: Request, error: OfftakeError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The error as the API that was called tells it, with Retry-After and WWW-Authenticate where they belong."""
+    current_trail().detail = error.code
+    entrypoint = entrypoint_of(entrypoints, request.scope["path"])
+    status, body = entrypoint.render(error, request)
+    extra = dict(headers or {})
+    if "retry_after_s" in error.extra:
+        extra["Retry-After"] = str(error.extra["retry_after_s"])
+    if status == 401:
+        extra["WWW-Authenticate"] = 'Bearer realm="offtake"'
+    # A caller's text may hold half a surrogate pair, which UTF-8 cannot carry.
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, status, extra, entrypoint.error_type)

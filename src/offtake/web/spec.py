@@ -1,0 +1,29 @@
+"""OpenAPI documents: every answer of every route of one API, refusals included."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.openapi.utils import get_openapi
+
+from offtake import __version__
+from offtake.web.entrypoint import Entrypoint
+
+ERROR = "Error"  # what every document calls the shape of its errors
+
+
+def refusals(*statuses: int, media_type: str = "application/json") -> dict[int | str, dict[str, Any]]:
+    """Those statuses with the API's error as their body, for a route's `responses`."""
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{ERROR}"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in sorted({*statuses})}
+
+
+def write_spec(entrypoint: Entrypoint) -> dict[str, Any]:
+    """The document of that API."""
+    spec = get_openapi(
+        title=entrypoint.title,
+        version=__version__,
+        description=entrypoint.description,
+        routes=[route for router in entrypoint.routers for route in router.routes],
+    )
+    spec.setdefault("components", {}).setdefault("schemas", {})[ERROR] = dict(entrypoint.error_schema)
+    return spec
