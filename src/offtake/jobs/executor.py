@@ -1,6 +1,5 @@
 """Takes turns out of the queue and runs them, and takes over those of workers that died. One a process."""
 
-import logging
 import threading
 import uuid
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
 from offtake.jobs.sweeper import sweep_forever
 from offtake.jobs.ticker import Ticker
 from offtake.jobs.turns import run_turn
+from offtake.service.logs import log_through
 from offtake.service.runtime import Runtime
 
 POLL_S = 0.1
@@ -55,7 +55,7 @@ class Executor:
         """Begin to take turns. The queue must have been prepared."""
         self._children.start()
         self._lease.hold()
-        _log_through(self._log)
+        log_through("dbos", self._log, "queue")
         DBOS(
             config={
                 "name": APPLICATION,
@@ -169,21 +169,3 @@ class Executor:
 def _recover(name: str) -> int:
     """Put the turns that worker had back into the queue, as they were; how many."""
     return len(DBOS._recover_pending_workflows([name]))
-
-
-class _Through(logging.Handler):
-    """Passes warnings on as our own lines: where they arose, but not their words, which quote SQL."""
-
-    def __init__(self, log: Any) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """One line for each."""
-        self._log.warning("queue", at=f"{record.module}:{record.lineno}", level=record.levelname.lower())
-
-
-def _log_through(log: Any) -> None:
-    logger = logging.getLogger("dbos")
-    logger.handlers[:] = [_Through(log)]
-    logger.propagate = False

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from offtake.errors import OfftakeError
+from offtake.service.logs import logged
 from offtake.service.runtime import Runtime
 from offtake.service.sweep import Swept, sweep, sweep_expired, sweep_snapshots
 
@@ -26,14 +26,9 @@ def sweep_forever(runtime: Runtime, stopping: threading.Event, log: Any) -> None
 
 
 def sweep_once(runtime: Runtime, log: Any, *, whole_store: bool) -> None:
-    """One round. It raises nothing, so that one bad minute does not end the sweeping for good."""
-    try:
+    """One round. It raises nothing."""
+    with logged(log, "sweep"):
         swept = sweep(runtime, grace=_grace(runtime)) if whole_store else _sweep_ended(runtime)
-    except OfftakeError as error:
-        log.warning("sweep failed", code=error.code, detail=error.detail)
-    except Exception as error:
-        log.error("sweep failed", bug=type(error).__name__)
-    else:
         if swept:
             log.info("swept", **asdict(swept))
 

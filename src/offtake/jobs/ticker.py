@@ -4,8 +4,8 @@ import queue
 import threading
 from typing import Any
 
-from offtake.errors import OfftakeError
 from offtake.model.schedule import ScheduleRun
+from offtake.service.logs import logged
 from offtake.service.runtime import Runtime
 from offtake.service.ticks import forget_old_runs, launch_run, runs_to_launch, settle_runs, take_due
 
@@ -34,7 +34,7 @@ class Ticker:
         rounds = 0
         while not self._stopping.wait(EVERY_S):
             rounds += 1
-            with _Logged(self._log):
+            with logged(self._log, "schedules"):
                 self._tick()
                 if rounds % FORGET_EVERY == 0:
                     forget_old_runs(self._runtime)
@@ -53,25 +53,8 @@ class Ticker:
                 run = self._runs.get(timeout=EVERY_S)
             except queue.Empty:
                 continue
-            with _Logged(self._log):
+            with logged(self._log, "schedules"):
                 try:
                     launch_run(self._runtime, run)
                 finally:
                     self._going.discard(run.schedule_id)
-
-
-class _Logged:
-    """Nothing that goes wrong inside gets out: one bad minute must not end the ticking for good."""
-
-    def __init__(self, log: Any) -> None:
-        self._log = log
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> bool:
-        if isinstance(error, OfftakeError):
-            self._log.warning("schedules failed", code=error.code, detail=error.detail)
-        elif isinstance(error, Exception):
-            self._log.error("schedules failed", bug=type(error).__name__)
-        return error is None or isinstance(error, Exception)

@@ -1,7 +1,8 @@
 """What one export has come to: rows, bytes, seconds in each stage."""
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 from offtake.model.ports import Chunks
@@ -33,6 +34,19 @@ class Meter:
                 stage = "encode"
                 self.size += len(chunk)
                 yield chunk
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """What the block takes besides reading and encoding is `deliver`."""
+        began, before = time.perf_counter(), self._watched
+        try:
+            yield
+        finally:
+            self.add("deliver", time.perf_counter() - began - (self._watched - before))
+
+    @property
+    def _watched(self) -> float:
+        return sum(self.stages.get(stage, 0.0) for stage in ("read", "encode"))
 
     def add(self, stage: str, seconds: float) -> None:
         """So many seconds more in that stage."""

@@ -103,16 +103,14 @@ def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     artifact = Artifact(name, download.filename, download.media_type, 0, "")
     keep = False
     try:
-        began = time.perf_counter()
-        with closing(meter.watch(download.chunks)) as chunks:
-            size = runtime.store.write(name, chunks, filename=artifact.filename, media_type=artifact.media_type)
-        assert download.manifest is not None
-        manifest = download.manifest(download.filename)
-        artifact = replace(artifact, bytes=size, sha256=manifest.sha256)
-        runtime.store.write_once(artifact.manifest_name, manifest_bytes(manifest))
+        with meter.delivering():
+            with closing(meter.watch(download.chunks)) as chunks:
+                size = runtime.store.write(name, chunks, filename=artifact.filename, media_type=artifact.media_type)
+            assert download.manifest is not None
+            manifest = download.manifest(download.filename)
+            artifact = replace(artifact, bytes=size, sha256=manifest.sha256)
+            runtime.store.write_once(artifact.manifest_name, manifest_bytes(manifest))
         stop.check()
-        spent = sum(meter.stages.get(stage, 0.0) for stage in ("read", "encode"))
-        meter.add("deliver", time.perf_counter() - began - spent)
         keep = True  # from here on only the job's row knows: whatever ends this thread now must not delete its file
         keep = _commit(runtime, job, artifact, manifest.rows, meter, trail.filter)
     finally:

@@ -1,6 +1,5 @@
 """Spans for OpenTelemetry: one for each export, its stages below it. Without the extra `telemetry` there are none."""
 
-import logging
 import sys
 import threading
 import time
@@ -10,6 +9,7 @@ from typing import Any
 
 from offtake.errors import Cancelled, OfftakeError
 from offtake.model.ports import Chunks
+from offtake.service.logs import log_through
 from offtake.service.meter import Meter
 
 STAGES = ("plan", "read", "encode", "deliver")
@@ -31,9 +31,7 @@ def start_tracing(log: Any) -> None:
         return
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return
-    logger = logging.getLogger("opentelemetry")
-    logger.addHandler(_Through(log))
-    logger.propagate = False
+    log_through("opentelemetry", log, "tracing")
     ours = Resource.create({"service.name": "offtake"})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -51,18 +49,6 @@ def end_tracing() -> None:
         flushing.join(FLUSH_S)
 
 
-class _Through(logging.Handler):
-    """Passes warnings on as our own lines: where they arose, without their words."""
-
-    def __init__(self, log: Any) -> None:
-        super().__init__(logging.WARNING)
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """One line for each."""
-        self._log.warning("tracing", at=f"{record.module}:{record.lineno}", level=record.levelname.lower())
-
-
 @contextmanager
 def traced(kind: str, meter: Meter, **names: str) -> Iterator[None]:
     """Record the export that is made inside, once it is over, with its names and its rows."""
@@ -78,13 +64,8 @@ def traced(kind: str, meter: Meter, **names: str) -> Iterator[None]:
 
 def traced_chunks(kind: str, meter: Meter, chunks: Chunks, **names: str) -> Chunks:
     """The same chunks, recorded; `deliver` is the time they wait for whoever takes them."""
-    with traced(kind, meter, **names):
-        began = time.perf_counter()
-        try:
-            yield from meter.watch(chunks)
-        finally:
-            spent = sum(meter.stages.get(stage, 0.0) for stage in ("read", "encode"))
-            meter.add("deliver", time.perf_counter() - began - spent)
+    with traced(kind, meter, **names), meter.delivering():
+        yield from meter.watch(chunks)
 
 
 def _code(cause: BaseException) -> str:
