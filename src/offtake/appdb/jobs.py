@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -143,110 +144,66 @@ def commit_job(
 
     `filter` is the one that was evaluated, on one line, for the audit.
     """
-    with db.write() as connection:
-        done = _change_in(
-            connection,
-            _running(job),
-            filter,
-            state=JobState.SUCCEEDED,
-            artifact=json.dumps(asdict(artifact)),
-            rows=rows,
-            bytes=artifact.bytes,
-            total=rows,
-            stages=json.dumps(dict(stages)),
-            error=None,
-            finished_at=now,
-            beat_at=now,
-            expires_at=expires_at,
-        )
-        if done is not None:
-            seconds = {f"seconds.{stage}": value for stage, value in stages.items()}
-            add_totals(connection, {"succeeded": 1, "rows": rows, "bytes": artifact.bytes, **seconds})
-            insert_job_deliveries(connection, done)
+    done = _end(
+        db,
+        _running(job),
+        JobState.SUCCEEDED,
+        now,
+        {"rows": rows, "bytes": artifact.bytes, **{f"seconds.{stage}": value for stage, value in stages.items()}},
+        filter,
+        artifact=json.dumps(asdict(artifact)),
+        rows=rows,
+        bytes=artifact.bytes,
+        total=rows,
+        stages=json.dumps(dict(stages)),
+        error=None,
+        beat_at=now,
+        expires_at=expires_at,
+    )
     return done is not None
 
 
 def repeat_job(db: AppDb, job: ExportJob, error: JobError, enqueue: Enqueue) -> bool:
     """Put the failed attempt's job back into the queue; False if the attempt no longer counts."""
-    with db.write() as connection:
-        done = _change_in(
-            connection,
-            _running(job),
-            state=JobState.QUEUED,
-            failures=JOBS.c.failures + 1,
-            turn=JOBS.c.turn + 1,
-            error=json.dumps(asdict(error)),
-        )
-        if done is not None:
-            enqueue(connection)
-    return done is not None
+    return _requeue(db, _running(job), enqueue, turn=JOBS.c.turn + 1, **_failed(error)) is not None
 
 
 def hand_on_job(db: AppDb, job: ExportJob, enqueue: Enqueue) -> bool:
     """Put a job whose worker leaves back into the queue, which is no failure; False if the attempt no longer counts."""
-    with db.write() as connection:
-        done = _change_in(connection, _running(job), state=JobState.QUEUED, turn=JOBS.c.turn + 1)
-        if done is not None:
-            enqueue(connection)
-    return done is not None
+    return _requeue(db, _running(job), enqueue, turn=JOBS.c.turn + 1) is not None
 
 
 def fail_job(db: AppDb, job: ExportJob, error: JobError, now: datetime, expires_at: datetime | None) -> bool:
     """End the job as failed; False if the attempt no longer counts."""
-    with db.write() as connection:
-        done = _change_in(
-            connection,
-            _running(job),
-            state=JobState.FAILED,
-            failures=JOBS.c.failures + 1,
-            error=json.dumps(asdict(error)),
-            finished_at=now,
-            expires_at=expires_at,
-        )
-        if done is not None:
-            add_totals(connection, {"failed": 1})
-            insert_job_deliveries(connection, done)
-    return done is not None
+    return _end(db, _running(job), JobState.FAILED, now, expires_at=expires_at, **_failed(error)) is not None
 
 
 def cancel_job(db: AppDb, id_: str, now: datetime, expires_at: datetime | None) -> ExportJob | None:
     """End the job as cancelled, wherever it stands; None if it had ended already."""
-    where = sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(states_before(JobState.CANCELLED)))
-    with db.write() as connection:
-        done = _change_in(connection, where, state=JobState.CANCELLED, finished_at=now, expires_at=expires_at)
-        if done is not None:
-            add_totals(connection, {"cancelled": 1})
-            insert_job_deliveries(connection, done)
-    return done
+    going = sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(states_before(JobState.CANCELLED)))
+    return _end(db, going, JobState.CANCELLED, now, expires_at=expires_at)
 
 
 def retry_job(db: AppDb, job: ExportJob, turn: int, now: datetime, enqueue: Enqueue) -> ExportJob | None:
     """Start a failed or cancelled job over in that turn, due now; None if it is neither, or somebody else just did."""
-    with db.write() as connection:
-        done = _change_in(
-            connection,
-            sa.and_(
-                JOBS.c.id == job.id,
-                JOBS.c.turn == job.turn,
-                JOBS.c.state.in_(states_before(JobState.QUEUED) - {JobState.SCHEDULED, JobState.RUNNING}),
-            ),
-            state=JobState.QUEUED,
-            due_at=now,
-            failures=0,
-            turn=turn,
-            error=None,
-            finished_at=None,
-            expires_at=None,
-            started_at=None,
-            beat_at=None,
-            rows=0,
-            bytes=0,
-            total=None,
-            stages=None,
-        )
-        if done is not None:
-            enqueue(connection)
-    return done
+    ended = states_before(JobState.QUEUED) - {JobState.SCHEDULED, JobState.RUNNING}
+    return _requeue(
+        db,
+        sa.and_(JOBS.c.id == job.id, JOBS.c.turn == job.turn, JOBS.c.state.in_(ended)),
+        enqueue,
+        due_at=now,
+        failures=0,
+        turn=turn,
+        error=None,
+        finished_at=None,
+        expires_at=None,
+        started_at=None,
+        beat_at=None,
+        rows=0,
+        bytes=0,
+        total=None,
+        stages=None,
+    )
 
 
 def delete_job(db: AppDb, id_: str) -> None:
@@ -311,18 +268,46 @@ def _running(job: ExportJob) -> sa.ColumnElement[bool]:
     return sa.and_(JOBS.c.id == job.id, JOBS.c.attempt == job.attempt, JOBS.c.state == JobState.RUNNING)
 
 
+def _failed(error: JobError) -> dict[str, Any]:
+    """One more attempt that failed by itself."""
+    return {"failures": JOBS.c.failures + 1, "error": json.dumps(asdict(error))}
+
+
+def _requeue(db: AppDb, where: sa.ColumnElement[bool], enqueue: Enqueue, **values: Any) -> ExportJob | None:
+    """The job as it is once it waits for its next turn, both or neither; None if the condition did not hold."""
+    with db.write() as connection:
+        job = _change_in(connection, where, state=JobState.QUEUED, **values)
+        if job is not None:
+            enqueue(connection)
+    return job
+
+
+def _end(
+    db: AppDb,
+    where: sa.ColumnElement[bool],
+    state: JobState,
+    now: datetime,
+    totals: Mapping[str, float] = MappingProxyType({}),
+    filter: str | None = None,
+    **values: Any,
+) -> ExportJob | None:
+    """The job as it has ended, with all that goes with an end; None if the condition did not hold."""
+    with db.write() as connection:
+        job = _change_in(connection, where, state=state, finished_at=now, **values)
+        if job is not None:
+            write_job_end(connection, job, now, filter)
+            add_totals(connection, {state: 1, **totals})
+            insert_job_deliveries(connection, job)
+    return job
+
+
 def _change(db: AppDb, where: sa.ColumnElement[bool], **values: Any) -> ExportJob | None:
     with db.write() as connection:
         return _change_in(connection, where, **values)
 
 
-def _change_in(
-    connection: sa.Connection, where: sa.ColumnElement[bool], filter: str | None = None, **values: Any
-) -> ExportJob | None:
-    """The one row as it is after the change; None if the condition did not hold. An end goes into the audit."""
+def _change_in(connection: sa.Connection, where: sa.ColumnElement[bool], **values: Any) -> ExportJob | None:
+    """The one row as it is after the change; None if the condition did not hold."""
     statement = JOBS.update().where(where).values(**values, revision=JOBS.c.revision + 1).returning(JOBS)
     row = connection.execute(statement).one_or_none()
-    job = None if row is None else read_job(row)
-    if job is not None and values.get("finished_at") is not None:
-        write_job_end(connection, job, values["finished_at"], filter)
-    return job
+    return None if row is None else read_job(row)
