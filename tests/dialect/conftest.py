@@ -57,7 +57,7 @@ def served_demo(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def demo(served_demo: Demo) -> Iterator[Demo]:
-    """The same at the time it is, with nothing in the queue. Things that tests make stay: give them names of your own."""
+    """The same at the time it is, with nothing in the queue. What tests make stays: give it names of your own."""
     queue = served_demo.runtime.queue
     assert isinstance(queue, ListedQueue)
     queue.turns.clear()
