@@ -1,6 +1,7 @@
 """A share carries one right on one thing of one tenant, sees masks, and is worth no more than its owner's rights."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from api.counter import EVERYTHING, MASKED, Counter, open_counter, uses
 from api.desk import told
-from offtake.service.access import create_key, local_principal, revoke_key
+from offtake.service.access import create_key, list_keys, local_principal, revoke_key
 from offtake.service.shares import create_share
 from sites import bearer, make_key
 
@@ -33,26 +34,66 @@ def test_a_token_nobody_gave_out_is_not_found(counter: Counter) -> None:
     assert told(counter.get(f"{counter.site.url}/s/{other}")) == (404, "NOT_FOUND")
 
 
-def test_a_token_is_no_key_and_a_key_no_token(counter: Counter) -> None:
+def kept(counter: Counter) -> list[str]:
+    """Every row the service remembers, but for the audit, whose lines may come after the answer."""
+    with sqlite3.connect(str(counter.runtime.appdb.engine.url.database)) as connection:
+        return [line for line in connection.iterdump() if not line.startswith('INSERT INTO "audit"')]
+
+
+def routes(counter: Counter, **ids: str) -> Iterator[tuple[str, str]]:
+    """Every method and address of the OpenAPI document, with those ids in the paths."""
+    for path, methods in counter.get(f"{counter.site.url}/openapi.json").json()["paths"].items():
+        for method in methods:
+            yield method.upper(), counter.site.url + path.format(**ids)
+
+
+def test_a_token_opens_no_route_of_the_api_but_its_own(counter: Counter) -> None:
+    definition, export = counter.define(), counter.export()
+    share, other = counter.share(f"definitions/{definition}"), counter.share(f"exports/{export}")
+    dialects = create_share(counter.runtime, local_principal(counter.runtime, "acme"), job_id=export, prefix="exp_tok_")
+    hook = {"url": "https://example.com/hook", "events": ["export.failed"]}
+    plan = {"definition_id": definition, "rrule": "FREQ=DAILY", "timezone": "UTC", "start": "2026-05-18T00:00:00"}
+    ids = {
+        "definition_id": definition,
+        "export_id": export,
+        "share_id": other["id"],
+        "schedule_id": counter.ask("POST", "/schedules", json=plan).json()["id"],
+        "webhook_id": counter.ask("POST", "/webhooks", json=hook).json()["id"],
+        "key_id": list_keys(counter.runtime, local_principal(counter.runtime, "acme"))[0].id,
+        "delivery_id": definition,
+        "name": "people",
+        "token": other["token"],
+    }
+    before, count, token = kept(counter), 0, share["token"]
+    for method, url in routes(counter, **ids):
+        for sent in (bearer(token), {"x-api-key": token}, {"Authorization": token}, bearer(dialects[1])):
+            answer = counter.client.request(method, url, headers=sent, json={} if method[0] == "P" else None)
+            assert (answer.status_code, method, url) == (404, method, url)
+            count += 1
+        assert counter.client.request(method, url, params={"token": token}).status_code == 404
+    assert count > 150
+    assert kept(counter) == before
+    assert counter.get(share["url"]).content.decode() == MASKED
+
+
+def test_a_token_does_nothing_at_its_own_address_but_show_what_is_shared(counter: Counter) -> None:
     definition = counter.define()
-    token = counter.share(f"definitions/{definition}")["token"]
-    thief = replace(counter, headers={"Authorization": f"Bearer {token}"})
-    for method, path in [
-        ("GET", "/datasets"),
-        ("GET", "/shares"),
-        ("GET", f"/definitions/{definition}"),
-        ("GET", f"/definitions/{definition}/download"),
-        ("POST", f"/definitions/{definition}/shares"),
-        ("GET", "/exports"),
-        ("GET", "/keys"),
-    ]:
-        assert told(thief.ask(method, path, json={} if method == "POST" else None)) == (401, "UNAUTHENTICATED")
+    share, other = (counter.share(f"definitions/{definition}") for _ in range(2))
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
+        assert told(counter.get(share["url"], method)) == (404, "NOT_FOUND")
+    for path in ("/x", "/", "/download", "/..", "//"):
+        assert told(counter.get(f"{share['url']}{path}")) == (404, "NOT_FOUND")
+    for path in (f"/api/v1/definitions/{share['token']}/download", f"/{share['token']}", f"//s/{share['token']}"):
+        assert told(counter.get(f"{counter.site.url}{path}")) == (404, "NOT_FOUND")
+    assert uses(counter, share) == 0
+    assert counter.client.get(share["url"], headers=bearer(share["token"])).status_code == 200
+    assert told(counter.client.get(share["url"], headers=bearer(other["token"]))) == (404, "NOT_FOUND")
+    assert (uses(counter, share), uses(counter, other)) == (1, 0)
+
+
+def test_a_key_is_no_token(counter: Counter) -> None:
     key = make_key(counter.runtime, *EVERYTHING)
     assert told(counter.get(f"{counter.site.url}/s/{key}")) == (404, "NOT_FOUND")
-    for path in ("/x", "/", "/download", "?download=1&x=1/.."):
-        assert counter.get(f"{counter.site.url}/s/{token}{path}").status_code in (200, 404)
-    assert counter.get(f"{counter.site.url}/s/{token}", "POST").status_code == 405
-    assert counter.get(f"{counter.site.url}/s/{token}", "DELETE").status_code == 405
 
 
 def test_another_tenant_neither_sees_nor_makes_nor_ends_a_share(counter: Counter) -> None:

@@ -33,6 +33,7 @@ from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
 
 MARK = "ofs_"
+MARKS = (MARK, "exp_tok_")  # with that of Optimaite's clients
 SHOWN_CHARS = 6  # after the mark
 LONGEST_S = 366 * 24 * 3600
 MOST_DOWNLOADS = 1_000_000
@@ -123,13 +124,18 @@ def revoke_share(runtime: Runtime, principal: Principal, share_id: str) -> None:
     table.revoke_share(runtime.appdb, share.id, runtime.now())
 
 
+def is_share_token(text: str, *marks: str) -> bool:
+    """Whether it could be a share's token, with one of those marks."""
+    return any(is_well_formed(text, mark) for mark in marks)
+
+
 def open_share(runtime: Runtime, token: str, *, prefix: str = MARK) -> Shared:
     """What the token opens. One that is used up opens too, for downloads to be resumed: see `check_unused`.
 
     Raises NotFound for a token that nobody gave out with that prefix, Expired once the share or its file had its time,
     and Revoked after it was taken back, what it shared was deleted, or its owner lost the right to it.
     """
-    share = table.find_share_by_hash(runtime.appdb, hash_secret(token)) if is_well_formed(token, prefix) else None
+    share = table.find_share_by_hash(runtime.appdb, hash_secret(token)) if is_share_token(token, prefix) else None
     if share is None or share.tenant not in runtime.tenants:
         raise NotFound("There is no such share.", hint="Look whether the whole address was copied.")
     trail = current_trail()

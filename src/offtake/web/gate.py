@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, security headers, the body limit, the access log, the audit; bugs end here."""
+"""The outermost layer: request ids, security headers, body limit, stray tokens, access log, audit; bugs end here."""
 
 import re
 import time
@@ -16,6 +16,7 @@ from offtake.service.trail import following
 from offtake.web.audit import Seen, write_audit
 from offtake.web.entrypoint import refuse
 from offtake.web.logs import where
+from offtake.web.shares import check_tokens
 from offtake.web.site import Site
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=-]{1,128}")
@@ -72,9 +73,13 @@ class _Visit:
 
     async def _pass_on(self, app: ASGIApp, receive: Receive, send: Send) -> None:
         limit = self.site.runtime.limits.body_bytes
-        if limit and _announced(self.scope) > limit:
-            refusal = refuse(self.site.entrypoints, Request(self.scope), _too_large(limit))
-            await refusal(self.scope, receive, send)
+        request = Request(self.scope)
+        try:
+            check_tokens(request)
+            if limit and _announced(self.scope) > limit:
+                raise _too_large(limit)
+        except OfftakeError as error:
+            await refuse(self.site.entrypoints, request, error)(self.scope, receive, send)
         else:
             await app(self.scope, _limited(receive, limit) if limit else receive, send)
 

@@ -7,14 +7,38 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
 
-from offtake.errors import PreconditionFailed
-from offtake.service.shares import MARK, Shared, check_unused, download_shared, give_back_use, open_share, use_share
+from offtake.errors import NotFound, PreconditionFailed
+from offtake.service.shares import (
+    MARK,
+    MARKS,
+    Shared,
+    check_unused,
+    download_shared,
+    give_back_use,
+    is_share_token,
+    open_share,
+    use_share,
+)
 from offtake.web.artifacts import etag_of, send_artifact
 from offtake.web.ranges import parse_ranges
 from offtake.web.responses import stream_response
 from offtake.web.site import site_of
 
 NOTHING_SENT = (304, 416)
+
+
+def check_tokens(request: Request) -> None:
+    """Raise NotFound if a share's token is shown for anything but its one right, which is GET /s/{token}.
+
+    In no header does any token belong. In queries a dialect may want those with a mark of its own.
+    """
+    path: str = request.scope["path"]
+    sent = {value.rpartition(" ")[2] for value in request.headers.values()}
+    asked = {*path.split("/"), *request.query_params.values()}
+    shown = {text for text in sent if is_share_token(text, *MARKS)}
+    shown |= {text for text in asked if is_share_token(text, MARK)}
+    if shown and not (request.method == "GET" and shown == {path.removeprefix("/s/")}):
+        raise NotFound("A share opens nothing here.", hint="GET its own address, /s/…, or send a key.")
 
 
 async def find_shared(request: Request, token: str, *, prefix: str = MARK) -> Shared:
