@@ -1,33 +1,22 @@
 """Lines of the audit in both app databases: added, found, pruned, and never changed."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 import uuid_utils
 
 from offtake.appdb.audit import insert_entry, list_entries, prune_entries
-from offtake.appdb.database import AppDb, open_appdb
+from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import AUDIT
 from offtake.model.audit import AuditEntry, Outcome
-from servers import Postgres
 from sites import NOW
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AppDb]:
-    if request.param == "sqlite":
-        opened = open_appdb(f"sqlite:///{tmp_path}/offtake.db")
-        yield opened
-        opened.close()
-    else:
-        postgres: Postgres = request.getfixturevalue("postgres")
-        with postgres.database() as url:
-            opened = open_appdb(url)
-            yield opened
-            opened.close()
+@pytest.fixture
+def db(fresh_db: AppDb) -> AppDb:
+    """One for each test: pruning takes every line."""
+    return fresh_db
 
 
 def entry(days_ago: float = 0, action: str = "export.submit", **more: str) -> AuditEntry:

@@ -1,6 +1,5 @@
 """The table of definitions on SQLite and PostgreSQL: what goes in comes out, in order, a page at a time."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offtake.appdb import definitions as table
-from offtake.appdb.database import AppDb, open_appdb
+from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import SCHEDULES, SHARES
 from offtake.errors import Conflict
 from offtake.model.access import Principal
@@ -24,20 +23,6 @@ from offtake.model.saved import Definition, Draft
 NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
 OWNER = Principal("clerk", "acme", frozenset({"reports:read", "reports:write"}), frozenset({"analyst"}), "uuid")
 FEW = settings(max_examples=25)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"], scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppDb]:
-    """An app database of each kind, shared by the tests of this module: each has a tenant of its own."""
-    if request.param == "sqlite":
-        opened = open_appdb(f"sqlite:///{tmp_path_factory.mktemp('definitions')}/offtake.db")
-        yield opened
-        opened.close()
-        return
-    with request.getfixturevalue("postgres").database() as url:
-        opened = open_appdb(url)
-        yield opened
-        opened.close()
 
 
 def new_id() -> str:

@@ -1,7 +1,7 @@
 """Export jobs in the app database, on both kinds: every move is one conditional update, and only legal ones happen."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -14,26 +14,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from appdb.job_machine import BROKE, NOON, OWNER, JobMachine, commit, make_job
 from offtake.appdb import jobs as table
-from offtake.appdb.database import AppDb, open_appdb
+from offtake.appdb.database import AppDb
 from offtake.appdb.totals import read_totals
 from offtake.model.dataset import Sort
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.filter import And, Condition, Not, Operator
 from offtake.model.job import ExportJob, JobError, JobState, Progress
-
-
-@pytest.fixture(params=["sqlite", "postgresql"], scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppDb]:
-    """An app database of each kind, shared by the tests of this module: each makes jobs of its own."""
-    if request.param == "sqlite":
-        opened = open_appdb(f"sqlite:///{tmp_path_factory.mktemp('jobs')}/offtake.db")
-        yield opened
-        opened.close()
-        return
-    with request.getfixturevalue("postgres").database() as url:
-        opened = open_appdb(url)
-        yield opened
-        opened.close()
 
 
 def insert(db: AppDb, **given: Any) -> ExportJob:

@@ -1,37 +1,21 @@
 """Shares in the app database, on both kinds: the count of uses is the gate, whoever comes at once."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import uuid_utils
 
 from offtake.appdb import shares as table
-from offtake.appdb.database import AppDb, open_appdb
+from offtake.appdb.database import AppDb
 from offtake.model.access import Principal
 from offtake.model.share import Share, ShareState
 from sites import NOW
 
 OWNER = Principal("a key", "acme", frozenset({"reports:read"}), frozenset({"analyst"}), "a uuid")
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"], scope="module")
-def db(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppDb]:
-    """An app database of each kind, shared by the tests of this module: each makes shares of its own."""
-    if request.param == "sqlite":
-        opened = open_appdb(f"sqlite:///{tmp_path_factory.mktemp('shares')}/offtake.db")
-        yield opened
-        opened.close()
-        return
-    with request.getfixturevalue("postgres").database() as url:
-        opened = open_appdb(url)
-        yield opened
-        opened.close()
 
 
 def insert(db: AppDb, **given: Any) -> Share:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from offtake.errors import InvalidConfig, Unavailable
 
@@ -85,6 +86,16 @@ def refusing_to_start(hint: str) -> Iterator[None]:
         yield
     except (sa.exc.DBAPIError, OSError) as error:
         raise InvalidConfig("database: the app database does not answer, or does not let us in.", hint=hint) from error
+
+
+def insert_into(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that may say what becomes of a row that is there already.
+
+    Ask with `returning` whether there was one: not every driver counts the rows of such a statement.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    inserting: postgresql.Insert | sqlite.Insert = dialect.insert(table)
+    return inserting
 
 
 def plain_url(url: str) -> str:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from offtake.appdb.database import AppDb
+from offtake.appdb.database import AppDb, insert_into
 from offtake.appdb.tables import IDEMPOTENCY
 from offtake.errors import IdempotencyMismatch
 
@@ -30,12 +29,11 @@ def claim_key(connection: sa.Connection, once: Once, job_id: str) -> str | None:
     """
     mine = sa.and_(IDEMPOTENCY.c.principal == once.principal, IDEMPOTENCY.c.key == once.key)
     connection.execute(IDEMPOTENCY.delete().where(IDEMPOTENCY.c.created_at <= once.at - KEPT))
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     taken = connection.execute(
-        dialect.insert(IDEMPOTENCY)
+        insert_into(connection, IDEMPOTENCY)
         .values(principal=once.principal, key=once.key, body_hash=once.body_hash, job_id=job_id, created_at=once.at)
         .on_conflict_do_nothing()
-        .returning(IDEMPOTENCY.c.key)  # the number of inserted rows is not to be had from every driver
+        .returning(IDEMPOTENCY.c.key)
     )
     if taken.one_or_none() is not None:
         return None

@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from offtake.appdb.audit import write_launch
-from offtake.appdb.database import AppDb
+from offtake.appdb.database import AppDb, insert_into
 from offtake.appdb.schedules import write_mark
 from offtake.appdb.tables import JOBS
 from offtake.appdb.tables_saved import SCHEDULE_RUNS, SCHEDULES
@@ -69,11 +68,10 @@ def insert_run(db: AppDb, run: ScheduleRun) -> bool:
 
 
 def _insert(connection: sa.Connection, run: ScheduleRun) -> bool:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = vars(run) | {"delta": _write_window(run.window)}
     del row["window"]
-    statement = dialect.insert(SCHEDULE_RUNS).values(**row).on_conflict_do_nothing()
-    return bool(connection.execute(statement).rowcount)
+    statement = insert_into(connection, SCHEDULE_RUNS).values(**row).on_conflict_do_nothing()
+    return connection.execute(statement.returning(SCHEDULE_RUNS.c.instant)).one_or_none() is not None
 
 
 def waiting_runs(db: AppDb, now: datetime, limit: int = 500) -> tuple[ScheduleRun, ...]:

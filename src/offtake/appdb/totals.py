@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from offtake.appdb.database import AppDb
+from offtake.appdb.database import AppDb, insert_into
 from offtake.appdb.tables import TOTALS
 
 
 def add_totals(connection: sa.Connection, amounts: Mapping[str, float]) -> None:
     """Add to the sums within an open transaction. Always in one order, so that two transactions cannot deadlock."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     for name in sorted(amounts):
-        insert = dialect.insert(TOTALS).values(name=name, value=amounts[name])
+        insert = insert_into(connection, TOTALS).values(name=name, value=amounts[name])
         total = TOTALS.c.value + insert.excluded.value
         connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"value": total}))
 
