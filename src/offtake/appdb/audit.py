@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
+from offtake.appdb.newest import newest
 from offtake.appdb.tables_saved import AUDIT, AUDIT_START
 from offtake.model.audit import AuditEntry, Outcome
 from offtake.model.ids import new_id
@@ -82,9 +83,8 @@ def list_entries(
 
     Those from `since` on and before `until`; `action` may end with `.*`, for everything done to such things.
     """
-    query = sa.select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
-    for column, wanted in ((AUDIT.c.tenant, tenant), (AUDIT.c.principal, principal), (AUDIT.c.dataset, dataset)):
-        query = query if wanted is None else query.where(column == wanted)
+    wanted = {AUDIT.c.tenant: tenant, AUDIT.c.principal: principal, AUDIT.c.dataset: dataset}
+    query = newest(AUDIT.c.id, wanted, before=before, limit=limit)
     if action is not None:
         things = action.removesuffix("*")
         query = query.where(AUDIT.c.action == action if things == action else AUDIT.c.action.startswith(things))
@@ -92,8 +92,6 @@ def list_entries(
         query = query.where(AUDIT.c.at >= since)
     if until is not None:
         query = query.where(AUDIT.c.at < until)
-    if before is not None:
-        query = query.where(AUDIT.c.id < before)
     with db.read() as connection:
         return tuple(_entry(row) for row in connection.execute(query))
 

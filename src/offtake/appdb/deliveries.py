@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
+from offtake.appdb.newest import newest
 from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
 from offtake.model.delivery import Delivery, DeliveryState, Event, Sent
 from offtake.model.ids import new_id
@@ -105,11 +106,9 @@ def deliveries_of_jobs(db: AppDb, job_ids: Collection[str]) -> Mapping[str, tupl
 
 def deliveries_of_webhook(db: AppDb, webhook_id: str, *, before: str | None, limit: int) -> tuple[Delivery, ...]:
     """Those of one webhook, the newest first, from the one after `before` on."""
-    query = sa.select(DELIVERIES).where(DELIVERIES.c.webhook_id == webhook_id)
-    if before is not None:
-        query = query.where(DELIVERIES.c.id < before)
+    query = newest(DELIVERIES.c.id, {DELIVERIES.c.webhook_id: webhook_id}, before=before, limit=limit)
     with db.read() as connection:
-        return tuple(_delivery(row) for row in connection.execute(query.order_by(DELIVERIES.c.id.desc()).limit(limit)))
+        return tuple(_delivery(row) for row in connection.execute(query))
 
 
 def claim_due(db: AppDb, now: datetime, leases: Mapping[str, timedelta]) -> Delivery | None:

@@ -14,6 +14,7 @@ from offtake.appdb.database import AppDb
 from offtake.appdb.deliveries import insert_job_deliveries
 from offtake.appdb.idempotency import Once, claim_key, forget_keys
 from offtake.appdb.job_rows import hash_request, read_job, write_job
+from offtake.appdb.newest import newest
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
 from offtake.model.export import ExportRequest
@@ -80,13 +81,9 @@ def list_jobs(
     limit: int = 50,
 ) -> tuple[ExportJob, ...]:
     """Jobs with the newest first (ids grow with time); `before` is the id of the last one already seen."""
-    query = sa.select(JOBS).order_by(JOBS.c.id.desc()).limit(limit)
-    for column, wanted in ((JOBS.c.tenant, tenant), (JOBS.c.dataset, dataset), (JOBS.c.definition_id, definition_id)):
-        query = query if wanted is None else query.where(column == wanted)
-    if state is not None:
-        query = query.where(_shown_as(state, now))
-    if before is not None:
-        query = query.where(JOBS.c.id < before)
+    wanted = {JOBS.c.tenant: tenant, JOBS.c.dataset: dataset, JOBS.c.definition_id: definition_id}
+    query = newest(JOBS.c.id, wanted, before=before, limit=limit)
+    query = query if state is None else query.where(_shown_as(state, now))
     with db.read() as connection:
         return tuple(read_job(row) for row in connection.execute(query))
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.audit import write_launch
 from offtake.appdb.database import AppDb, insert_into
+from offtake.appdb.newest import newest
 from offtake.appdb.schedules import write_mark
 from offtake.appdb.tables import JOBS
 from offtake.appdb.tables_saved import SCHEDULE_RUNS, SCHEDULES
@@ -173,12 +174,10 @@ def list_runs(
     db: AppDb, schedule_id: str, *, before: datetime | None = None, limit: int = 50
 ) -> tuple[ScheduleRun, ...]:
     """Its runs, the latest instant first, from the one after `before` on."""
-    query = sa.select(SCHEDULE_RUNS).where(SCHEDULE_RUNS.c.schedule_id == schedule_id)
-    if before is not None:
-        query = query.where(SCHEDULE_RUNS.c.instant < before)
+    wanted = {SCHEDULE_RUNS.c.schedule_id: schedule_id}
+    query = newest(SCHEDULE_RUNS.c.instant, wanted, before=before, limit=limit)
     with db.read() as connection:
-        rows = connection.execute(query.order_by(SCHEDULE_RUNS.c.instant.desc()).limit(limit))
-        return tuple(_run(row) for row in rows)
+        return tuple(_run(row) for row in connection.execute(query))
 
 
 def find_run(db: AppDb, schedule_id: str, instant: datetime) -> ScheduleRun | None:

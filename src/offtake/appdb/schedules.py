@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
+from offtake.appdb.newest import newest
 from offtake.appdb.principals import read_principal, write_principal
 from offtake.appdb.tables_saved import SCHEDULE_RUNS, SCHEDULES
 from offtake.model.schedule import (
@@ -41,11 +42,9 @@ def list_schedules(
 ) -> tuple[Schedule, ...]:
     """Schedules, the newest first, from the one after `before` on; None leaves a condition out."""
     wanted = {SCHEDULES.c.tenant: tenant, SCHEDULES.c.definition_id: definition_id}
-    query = sa.select(SCHEDULES).where(*(column == value for column, value in wanted.items() if value is not None))
-    if before is not None:
-        query = query.where(SCHEDULES.c.id < before)
     with db.read() as connection:
-        return tuple(_schedule(row) for row in connection.execute(query.order_by(SCHEDULES.c.id.desc()).limit(limit)))
+        rows = connection.execute(newest(SCHEDULES.c.id, wanted, before=before, limit=limit))
+        return tuple(_schedule(row) for row in rows)
 
 
 def due_schedules(db: AppDb, now: datetime, limit: int = 100) -> tuple[Schedule, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
+from offtake.appdb.newest import newest
 from offtake.appdb.principals import read_principal, write_principal
 from offtake.appdb.tables_saved import DEFINITIONS, SHARES
 from offtake.model.share import Share
@@ -53,11 +54,9 @@ def list_shares(
 ) -> tuple[Share, ...]:
     """Shares, the newest first, from the one after `before` on; None leaves a condition out."""
     wanted = {SHARES.c.tenant: tenant, SHARES.c.definition_id: definition_id, SHARES.c.job_id: job_id}
-    query = sa.select(SHARES).where(*(column == value for column, value in wanted.items() if value is not None))
-    if before is not None:
-        query = query.where(SHARES.c.id < before)
     with db.read() as connection:
-        return tuple(_share(row) for row in connection.execute(query.order_by(SHARES.c.id.desc()).limit(limit)))
+        rows = connection.execute(newest(SHARES.c.id, wanted, before=before, limit=limit))
+        return tuple(_share(row) for row in rows)
 
 
 def use_share(db: AppDb, share: Share, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
+from offtake.appdb.newest import newest
 from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
 from offtake.model.delivery import Event, Webhook
 
@@ -29,9 +30,7 @@ def find_webhook(db: AppDb, id_: str) -> Webhook | None:
 
 def list_webhooks(db: AppDb, tenant: str | None, *, before: str | None, limit: int) -> tuple[Webhook, ...]:
     """A tenant's webhooks, or (None) everybody's, the newest first, from the one after `before` on."""
-    query = sa.select(WEBHOOKS).order_by(WEBHOOKS.c.id.desc()).limit(limit)
-    query = query if tenant is None else query.where(WEBHOOKS.c.tenant == tenant)
-    query = query if before is None else query.where(WEBHOOKS.c.id < before)
+    query = newest(WEBHOOKS.c.id, {WEBHOOKS.c.tenant: tenant}, before=before, limit=limit)
     with db.read() as connection:
         return tuple(_webhook(row) for row in connection.execute(query))
 
