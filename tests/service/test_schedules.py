@@ -262,6 +262,8 @@ def test_instants_of_a_pause_are_not_made_up_for(office: Office) -> None:
     take_due(office.runtime)
     paused = pause_schedule(office.runtime, CLERK, made.id)
     assert (paused.state, paused.next_at, paused.version) == (ScheduleState.PAUSED, None, 2)
+    assert pause_schedule(office.runtime, CLERK, made.id) == paused
+    assert next_instants(office.runtime, CLERK, made.id, 5) == ()
     office.tick(NOW + 5 * HOUR)
     assert states(office, made) == [RunState.SUBMITTED, RunState.SKIPPED]
     assert resume_schedule(office.runtime, CLERK, made.id).next_at == NOW + 6 * HOUR

@@ -97,6 +97,8 @@ def pause_schedule(runtime: Runtime, principal: Principal, schedule_id: str) -> 
     def paused(before: Schedule) -> Schedule:
         if before.state is ScheduleState.ENDED:
             raise Conflict("This schedule has ended.", hint="Change its rule, or its end, to start it again.")
+        if before.state is ScheduleState.PAUSED:
+            return before
         return replace(before, state=ScheduleState.PAUSED, next_at=None)
 
     return _replace(runtime, principal, schedule_id, paused)
@@ -141,9 +143,9 @@ def run_schedule(runtime: Runtime, principal: Principal, schedule_id: str) -> Sc
 
 
 def next_instants(runtime: Runtime, principal: Principal, schedule_id: str, count: int) -> tuple[datetime, ...]:
-    """The next instants (UTC) from now, at most so many; of a paused schedule those it would have."""
+    """The next instants (UTC) from now, at most so many; none while it is paused."""
     schedule = find_schedule(runtime, principal, schedule_id)
-    if schedule.state is ScheduleState.ENDED:
+    if schedule.state is not ScheduleState.ACTIVE:
         return ()
     return tuple(islice(instants_after(schedule.draft.timetable, runtime.now()), min(count, MOST_NEXT)))
 
