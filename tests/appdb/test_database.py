@@ -2,22 +2,28 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from offtake.appdb.database import open_appdb
+from offtake.appdb.database import MIGRATIONS, open_appdb
+from offtake.appdb.snapshots import find_snapshot
 from offtake.appdb.tables import METADATA
-from offtake.appdb.tables_saved import DEFINITIONS
+from offtake.appdb.tables_saved import DEFINITIONS, SNAPSHOTS
 from offtake.errors import InvalidConfig
 from servers import Postgres
+from sites import NOW
 
 STARTER = """
 import sys
-from offtake.appdb.database import open_appdb
+from offtake.appdb.database import MIGRATIONS, open_appdb
+from offtake.appdb.snapshots import find_snapshot
 sys.stdin.readline()
 database = open_appdb(sys.argv[1])
 assert database.answers()
@@ -94,3 +100,29 @@ def test_an_app_database_out_of_reach_says_so_without_its_secret(url: str) -> No
     with pytest.raises(InvalidConfig, match="app database") as caught:
         open_appdb(url)
     assert "secret" not in caught.value.detail + caught.value.hint
+
+
+def test_a_snapshot_of_before_its_scopes_were_words_keeps_them(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/offtake.db"
+    open_appdb(url).close()
+    old = sa.create_engine(url)
+    migrate(old, command.downgrade, "0003")
+    snapshot = {**dict.fromkeys(["id", "tenant", "principal_id", "definition_id"], "x"), "needs": '["a:b", "c"]'}
+    counts = dict.fromkeys(["page_size", "keep_alive_s", "rows", "bytes"], 1)
+    with old.begin() as connection:
+        connection.execute(SNAPSHOTS.insert().values(**snapshot, **counts, created_at=NOW, expires_at=NOW))
+    old.dispose()
+    new = open_appdb(url)
+    found = find_snapshot(new, "x")
+    assert found is not None
+    assert found.needs == {"a:b", "c"}
+    new.close()
+
+
+def migrate(engine: sa.Engine, direction: Callable[[Config, str], None], revision: str) -> None:
+    """Bring the tables to that revision."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        direction(config, revision)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.tables import KEYS
+from offtake.appdb.words import join_words, split_words
 from offtake.model.access import Key
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -21,8 +22,8 @@ def insert_key(db: AppDb, key: Key, hash_: str) -> None:
                 hash=hash_,
                 prefix=key.prefix,
                 tenant=key.tenant,
-                scopes=_join(key.scopes),
-                roles=_join(key.roles),
+                scopes=join_words(sorted(key.scopes)),
+                roles=join_words(sorted(key.roles)),
                 created_at=key.created_at,
                 expires_at=key.expires_at,
             )
@@ -83,19 +84,10 @@ def _key(row: sa.Row[Any]) -> Key:
         id=row.id,
         tenant=row.tenant,
         prefix=row.prefix,
-        scopes=_split(row.scopes),
-        roles=_split(row.roles),
+        scopes=frozenset(split_words(row.scopes)),
+        roles=frozenset(split_words(row.roles)),
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
     )
-
-
-def _join(words: frozenset[str]) -> str:
-    # Scopes and roles hold no spaces (OAuth's scope-token, RFC 6749 §3.3).
-    return " ".join(sorted(words))
-
-
-def _split(text: str) -> frozenset[str]:
-    return frozenset(text.split())

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from offtake.appdb.database import AppDb
 from offtake.appdb.newest import newest
 from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
+from offtake.appdb.words import split_words
 from offtake.model.delivery import Delivery, DeliveryState, Event, Sent
 from offtake.model.ids import new_id
 from offtake.model.job import ExportJob, JobState
@@ -44,7 +45,7 @@ def insert_event(
 ) -> None:
     """A delivery to each of the tenant's active webhooks that wants the event, within an open transaction."""
     query = sa.select(WEBHOOKS.c.id, WEBHOOKS.c.events).where(WEBHOOKS.c.tenant == tenant, WEBHOOKS.c.is_active)
-    wanting = [row.id for row in connection.execute(query) if event in row.events.split()]
+    wanting = [row.id for row in connection.execute(query) if event in split_words(row.events)]
     payload = {"type": event, "timestamp": now.isoformat(), "data": dict(data)}
     _insert(
         connection,

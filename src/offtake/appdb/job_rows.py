@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from offtake.appdb.principals import read_principal, write_principal
+from offtake.appdb.words import join_words, split_words
 from offtake.model.export import ExportRequest
 from offtake.model.job import Artifact, ExportJob, JobError, JobState
 from offtake.query.stored import read_request, request_json
@@ -28,7 +29,7 @@ def write_job(job: ExportJob) -> dict[str, Any]:
         "format": job.request.format,
         "request": json.dumps(request_json(job.request), ensure_ascii=False),
         "request_hash": hash_request(job.request),
-        "needs": " ".join(sorted(job.needs)),
+        "needs": join_words(sorted(job.needs)),
         "state": job.state,
         "priority": job.priority,
         "attempt": job.attempt,
@@ -54,7 +55,7 @@ def read_job(row: sa.Row[Any]) -> ExportJob:
         state=JobState(row.state),
         created_at=row.created_at,
         due_at=row.due_at,
-        needs=frozenset(row.needs.split()),
+        needs=frozenset(split_words(row.needs)),
         priority=row.priority,
         attempt=row.attempt,
         failures=row.failures,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.tables_saved import SNAPSHOTS
+from offtake.appdb.words import join_words, split_words
 from offtake.model.snapshot import Snapshot, Spool
 
 
@@ -126,7 +127,7 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
         "definition_id": snapshot.definition_id,
         "page_size": snapshot.page_size,
         "keep_alive_s": snapshot.keep_alive_s,
-        "needs": json.dumps(sorted(snapshot.needs)),
+        "needs": join_words(sorted(snapshot.needs)),
         "rows": 0,
         "bytes": 0,
         "created_at": snapshot.created_at,
@@ -152,7 +153,7 @@ def _snapshot(row: sa.Row[Any]) -> Snapshot:
         definition_id=row.definition_id,
         page_size=row.page_size,
         keep_alive_s=row.keep_alive_s,
-        needs=frozenset(json.loads(row.needs)),
+        needs=frozenset(split_words(row.needs)),
         created_at=row.created_at,
         expires_at=row.expires_at,
         spool=None if row.spool is None else _spool(row),

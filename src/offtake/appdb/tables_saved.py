@@ -40,7 +40,7 @@ SNAPSHOTS = sa.Table(
     sa.Column("definition_id", sa.Text, nullable=False),
     sa.Column("page_size", sa.Integer, nullable=False),
     sa.Column("keep_alive_s", sa.Integer, nullable=False),
-    sa.Column("needs", sa.Text, nullable=False),  # JSON: scopes that its pages want
+    sa.Column("needs", sa.Text, nullable=False),  # scopes that its pages want
     sa.Column("spool", sa.Text),  # its name in the store; null until it is committed
     sa.Column("index", sa.Text),  # JSON: where in the spool which rows lie
     sa.Column("rows", sa.BigInteger, nullable=False),

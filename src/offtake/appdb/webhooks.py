@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from offtake.appdb.database import AppDb
 from offtake.appdb.newest import newest
 from offtake.appdb.tables_saved import DELIVERIES, WEBHOOKS
+from offtake.appdb.words import join_words, split_words
 from offtake.model.delivery import Event, Webhook
 
 
@@ -17,7 +18,7 @@ def insert_webhook(db: AppDb, webhook: Webhook, most: int) -> bool:
     with db.write() as connection:
         has_room = bool(connection.execute(count).scalar_one() < most)
         if has_room:
-            connection.execute(WEBHOOKS.insert().values(**vars(webhook) | {"events": " ".join(webhook.events)}))
+            connection.execute(WEBHOOKS.insert().values(**vars(webhook) | {"events": join_words(webhook.events)}))
     return has_room
 
 
@@ -39,7 +40,7 @@ def change_webhook(
     db: AppDb, id_: str, *, url: str, events: tuple[Event, ...], is_active: bool, now: datetime
 ) -> Webhook | None:
     """The webhook as it is after the change; None if there is none."""
-    return _change(db, id_, url=url, events=" ".join(events), is_active=is_active, updated_at=now)
+    return _change(db, id_, url=url, events=join_words(events), is_active=is_active, updated_at=now)
 
 
 def rotate_secret(db: AppDb, id_: str, secret: str, old_until: datetime, now: datetime) -> Webhook | None:
@@ -62,4 +63,4 @@ def _change(db: AppDb, id_: str, **values: Any) -> Webhook | None:
 
 
 def _webhook(row: sa.Row[Any]) -> Webhook:
-    return Webhook(**row._asdict() | {"events": tuple(Event(name) for name in row.events.split())})
+    return Webhook(**row._asdict() | {"events": tuple(Event(name) for name in split_words(row.events))})
