@@ -42,7 +42,7 @@ roles:
 pool: {size: 0}
 """
 TYPES = "string, integer, number, decimal, boolean, date, datetime, time, uuid, json, list, struct"
-
+ALGORITHMS = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512"
 KEYS = "type, label, description, nullable, values, items, fields"
 
 
@@ -101,6 +101,35 @@ def test_every_problem_is_told_at_once(refusals: Refusals) -> None:
         (
             "secrets: [{id: a, file: f, not_after: soon}]",
             "1: 'not_after' expects a date or an instant, such as 2027-01-31T00:00:00Z",
+        ),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c', algorithms: [HS256]}]}",
+            f"1: unknown algorithm 'HS256', did you mean 'RS256'? Accepted: {ALGORITHMS}",
+        ),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c', algorithms: [none]}]}",
+            f"1: unknown algorithm 'none'. Accepted: {ALGORITHMS}",
+        ),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c', algorithms: []}]}",
+            "1: 'algorithms' holds nothing",
+        ),
+        ("jwt: {issuers: [{issuer: a, audience: [], jwks_url: 'https://c'}]}", "1: 'audience' holds nothing"),
+        ("jwt: {issuers: [{issuer: a, jwks_url: 'https://c'}]}", "1: each issuer needs 'audience'"),
+        ("jwt: {issuers: [{issuer: a, audience: b}]}", "1: issuer 'a' needs either 'jwks_url' or 'jwks_file'"),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c', jwks_file: d}]}",
+            "1: issuer 'a' needs either 'jwks_url' or 'jwks_file'",
+        ),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'file:///etc/passwd'}]}",
+            "1: 'jwks_url' expects an address that begins with http:// or https://",
+        ),
+        ("jwt: {issuers: [{issuer: a, audience: b, jwks_file: nowhere}]}", "1: there is no file nowhere"),
+        (
+            "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c'},"
+            " {issuer: a, audience: d, jwks_url: 'https://c'}]}",
+            "1: two issuers are called 'a'",
         ),
         (
             "{rate_limit: 5/minute, limits: {rate: 5/minute}}",

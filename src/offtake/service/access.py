@@ -13,6 +13,7 @@ from offtake.appdb import access as table
 from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from offtake.model.access import Key, Principal, Scope, require
 from offtake.model.ids import is_id
+from offtake.model.token import HOLDER, is_token, issuer_mark
 from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
@@ -44,7 +45,15 @@ def hash_secret(secret: str) -> str:
 
 
 def authenticate(runtime: Runtime, secret: str) -> Principal:
-    """Who holds this secret. Raises Unauthenticated, saying why only to those who hold a real one."""
+    """Who holds this key or token. Raises Unauthenticated, saying why only to those who hold a real one.
+
+    Raises Unavailable while a token's issuer cannot be asked for its keys.
+    """
+    if is_token(secret):
+        # Imported here: what reads signatures takes 0.2 s to load, which the command line would pay for nothing.
+        from offtake.service.tokens import open_token
+
+        return open_token(runtime, secret)
     if not is_well_formed(secret):
         raise _unknown_key()
     key = table.find_key_by_hash(runtime.appdb, hash_secret(secret))
@@ -62,8 +71,11 @@ def authenticate(runtime: Runtime, secret: str) -> Principal:
 def present_principal(runtime: Runtime, owner: Principal) -> Principal:
     """The same principal with the rights it has today: a key may have been revoked, or given fewer, since it asked.
 
-    Raises Forbidden if its key has ended.
+    A token was shown once: its holder keeps the rights it gave for as long as its issuer is believed. Raises Forbidden
+    if the key has ended, or the issuer is not believed any more.
     """
+    if owner.id.startswith(HOLDER) and not any(owner.id.startswith(issuer_mark(name)) for name in runtime.issuers):
+        raise Forbidden("The issuer of the token that asked for this is not believed any more.", hint="Ask again.")
     if not is_id(owner.id):
         return owner
     key = table.find_key(runtime.appdb, owner.id)

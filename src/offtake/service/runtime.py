@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from offtake.appdb.database import AppDb
 from offtake.model.access import Secret, Tenant
@@ -13,6 +13,9 @@ from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import Format, Queue, Source, Stop, Store
 from offtake.service.counters import Counters
+
+if TYPE_CHECKING:
+    from offtake.service.jwks import KeyRing
 
 
 class Absent:
@@ -33,8 +36,9 @@ def _absent(name: str) -> Any:
 class Runtime:
     """Everything a use case needs. `app.build_runtime` makes it; tests make their own.
 
-    `resolved` remembers datasets whose fields were read from their
-    source; it only ever grows. `ending` is set when the process was told to end: what only waits for news lets go.
+    `issuers` are those whose tokens are believed, by name. `resolved` remembers datasets whose fields were read from
+    their source; it only ever grows. `ending` is set when the process was told to end: what only waits for news lets
+    go.
     `own_sources` are those of our own tables: that they answer says nothing of anybody's data.
     """
 
@@ -54,6 +58,7 @@ class Runtime:
     retention: Retention = field(default_factory=Retention)
     public_url: str | None = None
     secrets: tuple[Secret, ...] = ()
+    issuers: "Mapping[str, KeyRing]" = field(default_factory=dict)
     resolved: dict[str, Dataset] = field(default_factory=dict)
     redirect_downloads: bool = False
     ending: Stop = field(default_factory=Stop)

@@ -12,8 +12,10 @@ from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec, StoreSpec
+from offtake.model.token import Issuer
 from offtake.settings.bodies import settings_schema
 from offtake.settings.build import (
+    build_issuers,
     build_limits,
     build_proxies,
     build_retention,
@@ -55,6 +57,7 @@ class Settings:
     webhooks: WebhookRules
     targets: Mapping[str, TargetSpec]
     trusted_proxies: tuple[str, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     dialects: tuple[str, ...] = DIALECTS
 
 
@@ -86,6 +89,7 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         webhooks=build_webhook_rules(body),
         targets=build_targets(document, body, folder),
         trusted_proxies=build_proxies(document, body),
+        issuers=build_issuers(document, body, folder),
         dialects=tuple(name for name in DIALECTS if name not in off),
     )
     document.refuse()

@@ -3,7 +3,15 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -12,6 +20,7 @@ from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
+from offtake.model.token import Algorithm, ClaimPaths, Issuer
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 RATE = r"^[0-9]+ ?(/|per) ?([0-9]+ ?)?(second|minute|hour|day|month|year)s?$"
@@ -23,6 +32,7 @@ Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 TypeName = Annotated[FieldType, Field(strict=False)]
 MaskName = Annotated[Mask, Field(strict=False)]
+AlgorithmName = Annotated[Algorithm, Field(strict=False)]
 
 
 def _whole_number_as_text(value: Any) -> Any:
@@ -256,6 +266,49 @@ class WebhooksBody(Body):
     timeout_s: Seconds = WebhookRules.timeout_s
 
 
+_TEXTS = {"type": "array", "items": {"type": "string", "minLength": 1}}
+
+
+class ClaimsBody(Body):
+    """Where a token says what its holder is and may do: a claim's name, or a path such as realm_access.roles."""
+
+    tenant: Text = Field(default=ClaimPaths.tenant, description="The tenant's name or uuid.")
+    roles: Text = Field(default=ClaimPaths.roles, description="Names of `roles`; others are passed over.")
+    scopes: Text = Field(default=ClaimPaths.scopes, description="Scopes, as a list or with spaces between them.")
+
+
+class IssuerBody(Body):
+    """Who signs tokens that are believed."""
+
+    issuer: Text = Field(description="What `iss` says, to the letter.")
+    audience: Annotated[
+        list[Text],
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        Field(min_length=1),
+        WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {**_TEXTS, "minItems": 1}]}),
+    ] = Field(description="What `aud` has to say; of several, one will do.")
+    jwks_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = Field(
+        None, description="Where its public keys are."
+    )
+    jwks_file: Text | None = Field(None, description="A file of its public keys, instead of `jwks_url`.")
+    algorithms: Annotated[list[AlgorithmName], Field(min_length=1)] = Field(
+        default=list(Issuer.algorithms), description="What it signs with."
+    )
+    claims: ClaimsBody = ClaimsBody()
+
+
+class JwtBody(Body):
+    """Whose bearer tokens (JWT) are believed."""
+
+    issuers: list[IssuerBody] = []
+    leeway_s: Annotated[int, Field(ge=0, le=600)] = Field(
+        default=Issuer.leeway_s, description="How far clocks may be apart."
+    )
+    cache_s: Annotated[int, Field(ge=1, le=86400)] = Field(
+        default=Issuer.cache_s, description="How long public keys are kept before they are fetched anew."
+    )
+
+
 class TargetBody(PlaceBody):
     """A place for copies of finished files."""
 
@@ -293,6 +346,7 @@ class FileBody(Body):
     smtp: SmtpBody | None = None
     webhooks: WebhooksBody = WebhooksBody()
     deliveries: DeliveriesBody = DeliveriesBody()
+    jwt: JwtBody = JwtBody()
     dialects: dict[Literal["optimaite", "exelensia", "camunda", "altafid", "rebilly"], bool] = Field(
         default={}, description="Which foreign APIs are served; all of them but those set to false."
     )

@@ -14,6 +14,7 @@ from offtake.model.delivery import PLACEHOLDERS, SmtpSpec, TargetSpec, WebhookRu
 from offtake.model.job import Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import FileSet, SourceSpec, StoreSpec
+from offtake.model.token import ClaimPaths, Issuer
 from offtake.settings.bodies import FileBody, SourceBody
 from offtake.settings.complaints import nearest
 from offtake.settings.document import Document
@@ -98,6 +99,32 @@ def build_webhook_rules(body: FileBody) -> WebhookRules:
     """Where webhooks may lead."""
     hosts = frozenset(host.lower() for host in body.webhooks.allowed_hosts)
     return WebhookRules(hosts, body.webhooks.timeout_s)
+
+
+def build_issuers(document: Document, body: FileBody, folder: Path) -> tuple[Issuer, ...]:
+    """Whose tokens are believed; the path of `jwks_file` is absolute."""
+    issuers: list[Issuer] = []
+    for n, given in enumerate(body.jwt.issuers):
+        here = ("jwt", "issuers", n)
+        raw = document.names(*here)
+        if ("jwks_url" in raw) == ("jwks_file" in raw):
+            document.complain(here, f"issuer {given.issuer!r} needs either 'jwks_url' or 'jwks_file'")
+        elif given.jwks_file and not (folder / given.jwks_file).is_file():
+            document.complain((*here, "jwks_file"), f"there is no file {given.jwks_file}")
+        if any(other.name == given.issuer for other in issuers):
+            document.complain(here, f"two issuers are called {given.issuer!r}")
+        issuers.append(
+            Issuer(
+                name=given.issuer,
+                audiences=tuple(given.audience),
+                jwks=given.jwks_url or settle_path(given.jwks_file or "", folder),
+                algorithms=tuple(given.algorithms),
+                claims=ClaimPaths(**given.claims.model_dump()),
+                leeway_s=body.jwt.leeway_s,
+                cache_s=body.jwt.cache_s,
+            )
+        )
+    return tuple(issuers)
 
 
 def build_targets(document: Document, body: FileBody, folder: Path) -> Mapping[str, TargetSpec]:

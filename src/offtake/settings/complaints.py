@@ -25,6 +25,14 @@ _EXPECTED = {
     "uuid_parsing": "a UUID",
     "uuid_type": "a UUID",
 }
+_SINGULAR = {
+    "fields": "field",
+    "datasets": "dataset",
+    "sources": "source",
+    "secrets": "secret",
+    "files": "file set",
+    "issuers": "issuer",
+}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -70,13 +78,13 @@ def _complaint(detail: ErrorDetails) -> tuple[Location, str]:
     """Where it stands and what is wrong, never quoting what might be a secret."""
     location: Location = tuple(step for step in detail["loc"] if step != "[key]")
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
-    key = str(location[-1]) if location else ""
+    key = next((step for step in reversed(location) if isinstance(step, str)), "")
     if kind == "extra_forbidden":
         return location, f"unknown key {key!r}{nearest(key, _known_keys(location[:-1])) or _listed(location[:-1])}"
     if kind == "missing":
         return location[:-1], f"{_named(location[:-1])} needs {key!r}{_choices(location)}"
     if kind == "enum" and isinstance(value, str):
-        word = "type" if key == "items" else key
+        word = {"items": "type", "algorithms": "algorithm"}.get(key, key)
         known = _known_values(location)
         return location, f"unknown {word} {value!r}{nearest(value, known) or '.'} Accepted: {', '.join(known)}"
     if kind == "enum":
@@ -86,6 +94,8 @@ def _complaint(detail: ErrorDetails) -> tuple[Location, str]:
     if kind in _EXPECTED:
         quotes = "; put it in quotes" if kind == "string_type" and isinstance(value, bool | int | float) else ""
         return location, f"{key!r} expects {_EXPECTED[kind]}, found {_found(value)}{quotes}"
+    if kind == "too_short":
+        return location, f"{key!r} holds nothing"
     bounds = {"greater_than": "more than {gt:g}", "greater_than_equal": "{ge:g} or more"}
     return location, f"{key!r} expects {bounds[kind].format(**context)}" if kind in bounds else detail["msg"]
 
@@ -94,16 +104,16 @@ def _pattern_complaint(location: Location) -> str:
     key = str(location[-1])
     if key in ("rate", "rate_limit"):
         return f"{key!r} expects a number and a period, such as 60000/minute"
-    if key == "public_url":
-        return "'public_url' expects an address that begins with http:// or https://"
+    if key in ("public_url", "jwks_url"):
+        return f"{key!r} expects an address that begins with http:// or https://"
     return f"{key!r}: names hold letters, digits, '_', '-' and '.', and begin with a letter, a digit or '_'"
 
 
 def _named(location: Location) -> str:
     """What people would call the part: a field, a dataset, or its key."""
-    singular = {"fields": "field", "datasets": "dataset", "sources": "source", "secrets": "secret", "files": "file set"}
-    if len(location) > 1 and location[-2] in singular:
-        return f"{singular[str(location[-2])]} {location[-1]!r}" if isinstance(location[-1], str) else "each secret"
+    if len(location) > 1 and location[-2] in _SINGULAR:
+        word = _SINGULAR[str(location[-2])]
+        return f"{word} {location[-1]!r}" if isinstance(location[-1], str) else f"each {word}"
     return repr(location[-1]) if location else "the file"
 
 

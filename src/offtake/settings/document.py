@@ -57,7 +57,8 @@ class Document:
         """The keys of the mapping at `location`, as written; none if there is no mapping."""
         part = self.data
         for step in location:
-            part = part.get(step) if isinstance(part, dict) else None
+            known = range(len(part)) if isinstance(part, list) else part if isinstance(part, dict) else ()
+            part = part[step] if step in known else None
         return tuple(part) if isinstance(part, dict) else ()
 
     def refuse(self) -> None:
