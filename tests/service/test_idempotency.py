@@ -11,7 +11,7 @@ import pytest
 
 from offtake.errors import IdempotencyMismatch
 from offtake.model.export import ExportRequest
-from offtake.service.exports import Submission, cancel_export, delete_export, list_exports, submit_export
+from offtake.service.exports import Submission, Submitted, cancel_export, delete_export, list_exports, submit_export
 from offtake.service.runtime import Runtime
 from service.at_work import OTHER, READER, WISH, at, run, submit, turns
 from sites import NOW, FakeSource, few, make_runtime
@@ -75,15 +75,25 @@ def test_a_key_is_kept_for_a_day(runtime: Runtime) -> None:
     assert submit(at(runtime, NOW + DAY), idempotency_key="k").id != job.id
 
 
-def test_of_requests_at_the_same_moment_one_makes_the_job(runtime: Runtime) -> None:
+def submit_together(runtime: Runtime) -> list[Submitted]:
+    """What eight requests with one key get, all sent at the same moment."""
+    how = Submission(idempotency_key="k")
     with ThreadPoolExecutor(8) as pool:
-        made = list(
-            pool.map(
-                lambda _: submit_export(runtime, READER, WISH, Submission(idempotency_key="k")), range(8), timeout=30
-            )
-        )
+        return list(pool.map(lambda _: submit_export(runtime, READER, WISH, how), range(8), timeout=30))
+
+
+def test_of_requests_at_the_same_moment_one_makes_the_job(runtime: Runtime) -> None:
+    made = submit_together(runtime)
     assert sum(submitted.is_new for submitted in made) == 1
     assert len({submitted.job.id for submitted in made}) == len(list_exports(runtime, READER)) == 1
+
+
+def test_of_requests_at_the_moment_a_key_is_free_again_one_makes_the_next_job(runtime: Runtime) -> None:
+    first = submit(runtime, idempotency_key="k")
+    made = submit_together(at(runtime, NOW + DAY))
+    assert sum(submitted.is_new for submitted in made) == 1
+    assert len({submitted.job.id for submitted in made} - {first.id}) == 1
+    assert len(list_exports(runtime, READER)) == 2
 
 
 def test_the_key_of_a_deleted_job_is_free_again(runtime: Runtime) -> None:

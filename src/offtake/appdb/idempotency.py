@@ -28,14 +28,15 @@ def claim_key(connection: sa.Connection, once: Once, job_id: str) -> str | None:
     Raises IdempotencyMismatch if that was with another body.
     """
     mine = sa.and_(IDEMPOTENCY.c.principal == once.principal, IDEMPOTENCY.c.key == once.key)
-    connection.execute(IDEMPOTENCY.delete().where(IDEMPOTENCY.c.created_at <= once.at - KEPT))
-    taken = connection.execute(
+    taken = {"body_hash": once.body_hash, "job_id": job_id, "created_at": once.at}
+    statement = (
         insert_into(connection, IDEMPOTENCY)
-        .values(principal=once.principal, key=once.key, body_hash=once.body_hash, job_id=job_id, created_at=once.at)
-        .on_conflict_do_nothing()
-        .returning(IDEMPOTENCY.c.key)
+        .values(principal=once.principal, key=once.key, **taken)
+        .on_conflict_do_update(
+            index_elements=["principal", "key"], set_=taken, where=IDEMPOTENCY.c.created_at <= once.at - KEPT
+        )
     )
-    if taken.one_or_none() is not None:
+    if connection.execute(statement.returning(IDEMPOTENCY.c.key)).one_or_none() is not None:
         return None
     before = connection.execute(sa.select(IDEMPOTENCY).where(mine)).one()
     if before.body_hash != once.body_hash:
