@@ -42,8 +42,7 @@ def claim_run(runtime: Runtime, job_id: str, turn: int) -> ExportJob | None:
 
 def still_counts(runtime: Runtime, job: ExportJob) -> bool:
     """Whether this attempt is the one that counts: not cancelled, not deleted, not taken over."""
-    now = table.find_job(runtime.appdb, job.id)
-    return now is not None and (now.attempt, now.state) == (job.attempt, job.state)
+    return find_run(runtime, job.id, job.attempt) is not None
 
 
 def find_run(runtime: Runtime, job_id: str, attempt: int) -> ExportJob | None:
