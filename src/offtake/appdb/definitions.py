@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from offtake.appdb.database import AppDb
 from offtake.appdb.principals import read_principal, write_principal
-from offtake.appdb.tables_saved import DEFINITIONS, SCHEDULE_RUNS, SCHEDULES, SHARES
+from offtake.appdb.schedules import delete_schedules_of
+from offtake.appdb.shares import revoke_shares_of
+from offtake.appdb.tables_saved import DEFINITIONS
 from offtake.errors import Conflict
 from offtake.model.dataset import Sort
 from offtake.model.saved import Definition, Draft
@@ -102,15 +104,10 @@ def delete_definition(db: AppDb, definition: Definition, now: datetime) -> bool:
     """Forget that version, end its schedules and revoke its shares; False if somebody changed it meanwhile."""
     with db.write() as connection:
         gone = connection.execute(DEFINITIONS.delete().where(*_version(definition)))
-        if not gone.rowcount:
-            return False
-        ours = SCHEDULES.c.definition_id == definition.id
-        runs = SCHEDULE_RUNS.c.schedule_id.in_(sa.select(SCHEDULES.c.id).where(ours))
-        connection.execute(SCHEDULE_RUNS.delete().where(runs))
-        connection.execute(SCHEDULES.delete().where(ours))
-        shares = sa.and_(SHARES.c.definition_id == definition.id, SHARES.c.revoked_at.is_(None))
-        connection.execute(SHARES.update().where(shares).values(revoked_at=now))
-    return True
+        if gone.rowcount:
+            delete_schedules_of(connection, definition.id)
+            revoke_shares_of(connection, definition.id, now)
+    return bool(gone.rowcount)
 
 
 def _version(definition: Definition) -> tuple[sa.ColumnElement[bool], ...]:

@@ -88,6 +88,14 @@ def delete_schedule(db: AppDb, schedule: Schedule) -> bool:
     return bool(gone.rowcount)
 
 
+def delete_schedules_of(connection: sa.Connection, definition_id: str) -> None:
+    """Forget every schedule of a definition, and their runs, within an open transaction."""
+    ours = SCHEDULES.c.definition_id == definition_id
+    runs = SCHEDULE_RUNS.c.schedule_id.in_(sa.select(SCHEDULES.c.id).where(ours))
+    connection.execute(SCHEDULE_RUNS.delete().where(runs))
+    connection.execute(SCHEDULES.delete().where(ours))
+
+
 def end_schedule(db: AppDb, id_: str, now: datetime) -> None:
     """It has no instant any more."""
     with db.write() as connection:

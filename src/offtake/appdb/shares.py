@@ -84,17 +84,23 @@ def give_back_use(db: AppDb, id_: str) -> None:
 
 def revoke_share(db: AppDb, id_: str, now: datetime) -> None:
     """End the share; one that was revoked before keeps the time it was."""
-    _revoke(db, SHARES.c.id == id_, now)
+    with db.write() as connection:
+        _revoke(connection, SHARES.c.id == id_, now)
 
 
 def revoke_shares_of_job(db: AppDb, job_id: str, now: datetime) -> None:
     """End every share of that export's file."""
-    _revoke(db, SHARES.c.job_id == job_id, now)
-
-
-def _revoke(db: AppDb, which: sa.ColumnElement[bool], now: datetime) -> None:
     with db.write() as connection:
-        connection.execute(SHARES.update().where(which, SHARES.c.revoked_at.is_(None)).values(revoked_at=now))
+        _revoke(connection, SHARES.c.job_id == job_id, now)
+
+
+def revoke_shares_of(connection: sa.Connection, definition_id: str, now: datetime) -> None:
+    """End every share of a definition, within an open transaction."""
+    _revoke(connection, SHARES.c.definition_id == definition_id, now)
+
+
+def _revoke(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> None:
+    connection.execute(SHARES.update().where(which, SHARES.c.revoked_at.is_(None)).values(revoked_at=now))
 
 
 def _find(db: AppDb, where: sa.ColumnElement[bool]) -> Share | None:
