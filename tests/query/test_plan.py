@@ -174,6 +174,16 @@ def test_a_range_is_half_open_and_a_bare_end_covers_its_day() -> None:
     )
 
 
+def test_an_inclusive_range_has_its_end_in_it() -> None:
+    noon, first = "2026-05-31T12:00:00Z", Condition("createdAt", Operator.LT, (datetime(2026, 6, 1, tzinfo=UTC),))
+    instant = Condition("createdAt", Operator.LTE, (datetime(2026, 5, 31, 12, tzinfo=UTC),))
+    assert plan(date_range=DateRange(None, noon, inclusive=True)).where == instant
+    assert plan(date_range=DateRange(None, "2026-05-31", inclusive=True)).where == first
+    born = Condition("born", Operator.LTE, (date(2026, 5, 31),))
+    assert plan(date_range=DateRange(None, "2026-05-31T00:00:00Z", "born", inclusive=True)).where == born
+    assert plan(date_range=DateRange(inclusive=True)).where is None
+
+
 def test_relative_dates_are_resolved_when_planning() -> None:
     where = plan(date_range=DateRange("first day of last month midnight")).where
     assert where == Condition("createdAt", Operator.GTE, (datetime(2026, 4, 1, tzinfo=UTC),))

@@ -53,7 +53,7 @@ WISHES: dict[str, st.SearchStrategy[Any]] = {
     "filter": ABSENT | filters(),
     "sort": ABSENT | st.lists(st.builds(Sort, TEXTS, st.booleans()), max_size=3).map(tuple),
     "q": TEXTS,
-    "date_range": ABSENT | st.builds(DateRange, ABSENT | TEXTS, ABSENT | TEXTS, ABSENT | TEXTS),
+    "date_range": ABSENT | st.builds(DateRange, ABSENT | TEXTS, ABSENT | TEXTS, ABSENT | TEXTS, st.booleans()),
     "limit": ABSENT | WHOLE,
     "locale": ABSENT | TEXTS,
     "timezone": ABSENT | TEXTS,

@@ -145,7 +145,7 @@ ABSENT = st.none()
         NAMES,
         fields=ABSENT | st.lists(st.builds(FieldChoice, NAMES, ABSENT | NAMES, ABSENT | NAMES), max_size=3).map(tuple),
         sort=ABSENT | st.lists(st.builds(Sort, NAMES.filter(bool), st.booleans()), max_size=3).map(tuple),
-        date_range=ABSENT | st.builds(DateRange, ABSENT | NAMES, ABSENT | NAMES, ABSENT | NAMES),
+        date_range=ABSENT | st.builds(DateRange, ABSENT | NAMES, ABSENT | NAMES, ABSENT | NAMES, st.booleans()),
         limit=ABSENT | st.integers(1, 9),
     )
 )

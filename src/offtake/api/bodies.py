@@ -89,6 +89,7 @@ class DateRangeBody(Body):
     start: Text | None = Field(None, alias="from")
     end: Text | None = Field(None, alias="to")
     field: Text | None = None
+    inclusive: bool = Field(False, description="`to` itself is in the range.")
 
 
 class ExportBody(Body):
@@ -140,7 +141,7 @@ class ExportBody(Body):
             filter=None if self.filter is None else parse_filter(self.filter),
             sort=None if self.sort is None else parse_sort(self.sort),
             q=self.q,
-            date_range=None if dates is None else DateRange(dates.start, dates.end, dates.field),
+            date_range=None if dates is None else DateRange(dates.start, dates.end, dates.field, dates.inclusive),
             limit=self.limit,
             locale=self.locale,
             timezone=self.timezone,

@@ -27,11 +27,15 @@ class FieldChoice:
 
 @dataclass(frozen=True)
 class DateRange:
-    """`start ≤ x < end` as the caller wrote it: ISO 8601 or relative. No side = open; no field = the dataset's."""
+    """`start ≤ x < end` as the caller wrote it: ISO 8601 or relative. No side = open; no field = the dataset's.
+
+    An `inclusive` one has its end too: `start ≤ x ≤ end`.
+    """
 
     start: str | None = None
     end: str | None = None
     field: str | None = None
+    inclusive: bool = False
 
 
 class DatePart(StrEnum):

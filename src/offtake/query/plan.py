@@ -95,8 +95,8 @@ def _search(q: str, columns: tuple[Column, ...]) -> Filter:
 
 
 def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
-    """Half open: `start ≤ x < end`. A date is in the range if any part of its day is."""
-    if wanted == DateRange():
+    """Half open: `start ≤ x < end`, unless it is inclusive. A date is in the range if any part of its day is."""
+    if wanted.start is None and wanted.end is None and wanted.field is None:
         return
     field = _date_field(wanted.field, view)
     last = None if wanted.end is not None and wanted.end.strip() == _FOREVER else wanted.end
@@ -115,8 +115,15 @@ def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
     zone = ZoneInfo(view.timezone)
     if start is not None:
         yield Condition(field.name, Operator.GTE, (start.astimezone(zone).date() if is_day else start,))
-    if end is not None:
+    if end is not None and wanted.inclusive and _is_instant(last or "", now, view.timezone):
+        yield Condition(field.name, Operator.LTE, (end.astimezone(zone).date() if is_day else end,))
+    elif end is not None:
         yield Condition(field.name, Operator.LT, (_day_after_last(end.astimezone(zone)) if is_day else end,))
+
+
+def _is_instant(text: str, now: datetime, timezone: str) -> bool:
+    """Whether it stands for a moment and not for a whole day, whose end is no part of it."""
+    return resolve_date(text, now, timezone, end=True) == resolve_date(text, now, timezone)
 
 
 def _resolve(text: str, now: datetime, timezone: str, *, is_end: bool) -> datetime:

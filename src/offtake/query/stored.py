@@ -24,7 +24,8 @@ def request_json(request: ExportRequest) -> dict[str, Any]:
     if request.sort is not None:
         found["sort"] = [vars(sort) for sort in request.sort]
     if request.date_range is not None:
-        found["date_range"] = vars(request.date_range)
+        dates = request.date_range
+        found["date_range"] = {name: value for name, value in vars(dates).items() if name != "inclusive" or value}
     for name in ("group_by", "measures"):
         if name in found:
             found[name] = [vars(each) for each in found[name]]

@@ -62,7 +62,10 @@ def write_wish(request: ExportRequest) -> dict[str, Any]:
         found["sort"] = [sign + sort.field for sign, sort in zip(signs, request.sort, strict=True)]
     if request.date_range is not None:
         dates = request.date_range
-        found["date_range"] = _given({"from": dates.start, "to": dates.end, "field": dates.field})
+        inclusive = dates.inclusive or None
+        found["date_range"] = _given(
+            {"from": dates.start, "to": dates.end, "field": dates.field, "inclusive": inclusive}
+        )
     for name in ("group_by", "measures"):
         if name in found:
             found[name] = [_given(each) for each in found[name]]
