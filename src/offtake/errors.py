@@ -158,6 +158,12 @@ class RowLimitExceeded(OfftakeError):
     code, status = "ROW_LIMIT_EXCEEDED", 422
 
 
+class NoRows(OfftakeError):
+    """Nothing matches, and the request asked not to get a file without rows."""
+
+    code, status = "NO_ROWS", 422
+
+
 class IdempotencyMismatch(OfftakeError):
     """The Idempotency-Key was used with another body."""
 

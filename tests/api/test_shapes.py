@@ -129,3 +129,43 @@ def test_a_masked_value_does_not_leak_through_a_path(site: tuple[Site, dict[str,
     assert rows(get(site, "/download", fields="veiled/day", limit=1)) == [["veiled.day"], ["****5-01"]]
     refused = post(site, "/count", filter={"field": "veiled.day", "op": "eq", "value": "2026-05-01"})
     assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_FILTER")
+
+
+def test_a_body_says_as_what_a_field_is_wanted_and_in_which_languages(site: tuple[Site, dict[str, str]]) -> None:
+    wanted = [{"field": "id", "label": {"en": "No.", "es": "N.º"}, "as": "string"}]
+    for locale, label in ((None, "No."), ("es-CL", "N.º")):
+        answer = post(site, "/download", fields=wanted, limit=1, locale=locale, options={"quoting": "nonnumeric"})
+        assert answer.text == f'"{label}"\n"1"\n'
+    shown = post(site, "/preview", fields=wanted, limit=1).json()
+    assert (shown["columns"], shown["data"]) == ([{"name": "id", "label": "No.", "type": "string"}], [["1"]])
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer"),
+    [
+        ({"as": "date"}, "/fields/0/as"),
+        ({"as": "text"}, "/fields/0/as"),
+        ({"label": {"en": 5}}, "/fields/0/label"),
+        ({"label": {}}, "/fields/0/label"),
+        ({"label": 5}, "/fields/0/label"),
+    ],
+)
+def test_what_cannot_be_shown_so_is_pointed_at(
+    site: tuple[Site, dict[str, str]], part: dict[str, Any], pointer: str
+) -> None:
+    refused = post(site, "/download", fields=[{"field": "id"} | part])
+    assert (refused.status_code, refused.json()["code"]) == (422, "INVALID_REQUEST")
+    assert [each["pointer"] for each in refused.json()["errors"]] == [pointer]
+
+
+def test_no_rows_are_an_error_where_they_are_to_be_one(site: tuple[Site, dict[str, str]]) -> None:
+    nothing = {"field": "id", "op": "eq", "value": 999}
+    assert rows(post(site, "/download", fields=["id"], filter=nothing)) == [["id"]]
+    refused = [
+        post(site, "/download", fields=["id"], filter=nothing, allow_empty=False),
+        post(site, "/download", fields=["id"], filter=nothing, allow_empty=False, format="xlsx", part_rows=5),
+        get(site, "/download", fields="id", filter="id:999", allow_empty="false"),
+    ]
+    assert {(each.status_code, each.json()["code"]) for each in refused} == {(422, "NO_ROWS")}
+    assert rows(get(site, "/download", fields="id", filter="id:1", allow_empty="false")) == [["id"], ["1"]]
+    assert post(site, "/preview", fields=["id"], filter=nothing, allow_empty=False).json()["total"] == 0

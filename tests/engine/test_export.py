@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from offtake.engine.export import export_chunks, write_file
-from offtake.errors import SourceFailed
+from offtake.errors import NoRows, SourceFailed
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import Chunks, Format, RowStream, Stop, Table
@@ -93,6 +93,19 @@ def test_a_source_that_fails_at_once_gives_no_byte_not_even_a_header() -> None:
 
 def test_zero_rows_still_make_a_file_with_its_header() -> None:
     assert b"".join(export_chunks(FakeSource([]), PLAN, LINES)) == b"id\n"
+
+
+@pytest.mark.parametrize("script", [[], [[]], [[], []]])
+def test_no_rows_are_refused_before_the_first_byte_where_they_make_no_file(script: list[list[int]]) -> None:
+    source = FakeSource(list(script))
+    with pytest.raises(NoRows):
+        next(export_chunks(source, replace(PLAN, allow_empty=False), LINES))
+    assert source.closed == ["read"]
+
+
+def test_rows_that_come_late_are_rows() -> None:
+    chunks = export_chunks(FakeSource([[], [], [7]]), replace(PLAN, allow_empty=False), LINES)
+    assert b"".join(chunks).endswith(b"7\n")
 
 
 def test_late_failure_leaves_nothing(tmp_path: Path) -> None:

@@ -65,12 +65,64 @@ def test_chosen_fields_keep_their_order_and_labels() -> None:
     assert columns == (Column(FIELDS[2], "RUT", Mask.LAST4), Column(FIELDS[0]))
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted", "shown"),
+    [
+        ("createdAt", T.DATE, T.DATE),
+        ("createdAt", T.DATETIME, T.DATETIME),
+        ("createdAt", T.STRING, T.STRING),
+        ("born", T.DATE, T.DATE),
+        ("id", T.NUMBER, T.INTEGER),
+        ("id", T.STRING, T.STRING),
+        ("tags", T.STRING, T.STRING),
+        ("salary", T.NUMBER, T.STRING),  # the mask is text for this reader, whatever it asked for
+        ("name", T.STRING, T.STRING),
+    ],
+)
+def test_a_field_is_shown_as_what_it_can_be(name: str, wanted: FieldType, shown: FieldType) -> None:
+    (column,) = plan(fields=(FieldChoice(name, shown_as=wanted),)).file_columns
+    assert (column.name, column.type) == (name, shown)
+
+
+def test_what_is_shown_as_something_else_is_read_as_itself() -> None:
+    chosen = plan(fields=(FieldChoice("createdAt", shown_as=T.DATE),))
+    assert [column.type for column in chosen.columns] == [T.DATETIME]
+
+
+@pytest.mark.parametrize(
+    ("locale", "label"),
+    [
+        (None, "Name"),
+        ("en", "Name"),
+        ("es", "Nombre"),
+        ("es-MX", "Nombre"),
+        ("es-CL", "Nombre de pila"),
+        ("es-CL-u-nu-latn", "Nombre de pila"),
+        ("fr-CA", "Prénom"),
+        ("pt-BR", "Name"),
+    ],
+)
+def test_a_label_is_chosen_by_the_readers_language(locale: str | None, label: str) -> None:
+    labels = {"en": "Name", "es": "Nombre", "es_CL": "Nombre de pila", "fr-FR": "Prénom"}
+    (column,) = plan(fields=(FieldChoice("name", labels),), locale=locale).columns
+    assert column.label == label
+
+
+def test_a_language_nobody_translated_gets_the_first_label() -> None:
+    (column,) = plan(fields=(FieldChoice("name", {"es": "Nombre", "fr": "Nom"}),), locale="de").columns
+    assert column.label == "Nombre"
+
+
 WRONG: list[tuple[dict[str, Any], type[OfftakeError], str]] = [
     ({"fields": ()}, InvalidRequest, "/fields"),
     ({"fields": (FieldChoice("id"), FieldChoice("nam"))}, UnknownField, "/fields/1"),
     ({"fields": (FieldChoice("id"), FieldChoice("id", "again"))}, InvalidRequest, "/fields/1"),
     ({"fields": (FieldChoice("secret"),)}, UnknownField, "/fields/0"),
     ({"fields": (FieldChoice("contact_id"),)}, UnknownField, "/fields/0"),
+    ({"fields": (FieldChoice("id"), FieldChoice("name", shown_as=T.NUMBER))}, InvalidRequest, "/fields/1/as"),
+    ({"fields": (FieldChoice("born", shown_as=T.DATETIME),)}, InvalidRequest, "/fields/0/as"),
+    ({"fields": (FieldChoice("id", shown_as=T.BOOLEAN),)}, InvalidRequest, "/fields/0/as"),
+    ({"fields": (FieldChoice("taxId", shown_as=T.DATE),)}, InvalidRequest, "/fields/0/as"),
     ({"sort": (Sort("nope"),)}, UnknownField, "/sort/0"),
     ({"sort": (Sort("secret"),)}, UnknownField, "/sort/0"),
     ({"sort": (Sort("id"), Sort("taxId"))}, InvalidRequest, "/sort/1"),
@@ -109,6 +161,8 @@ def test_a_wrong_wish_is_refused_with_a_pointer(
     ("wishes", "hint"),
     [
         ({"fields": (FieldChoice("creatdAt"),)}, "Did you mean createdAt?"),
+        ({"fields": (FieldChoice("createdAt", shown_as=T.NUMBER),)}, "It can be shown as datetime, date, string."),
+        ({"fields": (FieldChoice("name", shown_as=T.NUMBER),)}, "It can be shown as string."),
         ({"locale": "es-CLL"}, "Did you mean es-CL?"),
         ({"timezone": "Europe/Berlim"}, "Did you mean Europe/Berlin?"),
         ({"sort": (Sort("taxId"),)}, "A key with the scope pii:read sees it."),

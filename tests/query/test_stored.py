@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offtake.model.dataset import Sort
+from offtake.model.dataset import FieldType, Sort
 from offtake.model.export import (
     Column,
     DatePart,
@@ -46,10 +46,12 @@ def filters() -> st.SearchStrategy[Filter]:
     )
 
 
+LABELS = ABSENT | TEXTS | st.dictionaries(TEXTS, TEXTS, max_size=3)
+CHOICES = st.builds(FieldChoice, TEXTS, LABELS, ABSENT | TEXTS, ABSENT | st.sampled_from(FieldType))
 WISHES: dict[str, st.SearchStrategy[Any]] = {
     "dataset": TEXTS,
     "format": TEXTS,
-    "fields": ABSENT | st.lists(st.builds(FieldChoice, TEXTS, ABSENT | TEXTS, ABSENT | TEXTS), max_size=4).map(tuple),
+    "fields": ABSENT | st.lists(CHOICES, max_size=4).map(tuple),
     "filter": ABSENT | filters(),
     "sort": ABSENT | st.lists(st.builds(Sort, TEXTS, st.booleans()), max_size=3).map(tuple),
     "q": TEXTS,
@@ -63,6 +65,7 @@ WISHES: dict[str, st.SearchStrategy[Any]] = {
     "expand": ABSENT | TEXTS,
     "schema": ABSENT | TEXTS,
     "include_all_custom_fields": st.booleans(),
+    "allow_empty": st.booleans(),
     "part_rows": ABSENT | WHOLE,
     "part_bytes": ABSENT | WHOLE,
     "top": ABSENT | WHOLE,

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from offtake.errors import InvalidRequest
-from offtake.model.dataset import Sort
+from offtake.model.dataset import FieldType, Sort
 from offtake.model.export import DatePart, DateRange, ExportRequest, FieldChoice, Grouping, Measure, MeasureFn
 from offtake.model.job import JobState
 from offtake.service.exports import ORDINARY, PRIORITIES, Submission
@@ -19,6 +19,7 @@ LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
 
 MOST_IN_A_PAGE = 200
+MOST_LANGUAGES = 100
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Instant = Annotated[AwareDatetime, Field(strict=False)]
@@ -30,12 +31,27 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+def _read_label(value: Any) -> str | dict[str, str] | None:
+    texts = list(value.values()) if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
+    if value is not None and not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
+        raise ValueError('A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}')
+    return value  # type: ignore[no-any-return]
+
+
+Label = Annotated[
+    str | dict[str, str] | None, PlainValidator(_read_label, json_schema_input_type=str | dict[str, str] | None)
+]
+
+
 class FieldBody(Body):
     """A field, or a field under a label of the caller's choice. A bare text is a field's name."""
 
     field: Text
-    label: Text | None = None
+    label: Label = Field(None, description="Text, or texts by language, of which the locale chooses one.")
     group: Text | None = Field(None, description="Of a custom field: the id of the form it must belong to.")
+    shown_as: Annotated[FieldType, Field(strict=False)] | None = Field(
+        None, alias="as", description="As what its values are wanted: an instant's day as `date`, anything as `string`."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -43,6 +59,10 @@ class FieldBody(Body):
         if not isinstance(value, str | dict):
             raise ValueError("A field is its name, or an object with its name as `field` and a `label`")
         return {"field": value} if isinstance(value, str) else value
+
+    def to_choice(self) -> FieldChoice:
+        """The choice it stands for."""
+        return FieldChoice(self.field, self.label, self.group, self.shown_as)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -126,6 +146,7 @@ class ExportBody(Body):
     group_by: Annotated[list[GroupingBody], Field(max_length=100)] = Field([], description="What to group rows by.")
     measures: Annotated[list[MeasureBody], Field(max_length=100)] = Field([], description="What to say of each group.")
     top: int | None = Field(None, description="Keep so many keys of the first grouping; the rest becomes `other`.")
+    allow_empty: bool = Field(True, description="`false` makes no rows an error instead of a file without any.")
 
     def to_request(self, dataset: str) -> ExportRequest:
         """The wish for that dataset. Raises InvalidRequest, InvalidFilter."""
@@ -137,7 +158,7 @@ class ExportBody(Body):
         return ExportRequest(
             dataset=dataset,
             format=self.format,
-            fields=None if self.fields is None else tuple(FieldChoice(f.field, f.label, f.group) for f in self.fields),
+            fields=None if self.fields is None else tuple(f.to_choice() for f in self.fields),
             filter=None if self.filter is None else parse_filter(self.filter),
             sort=None if self.sort is None else parse_sort(self.sort),
             q=self.q,
@@ -156,6 +177,7 @@ class ExportBody(Body):
             group_by=tuple(Grouping(each.field, each.part, each.label) for each in self.group_by),
             measures=tuple(Measure(each.fn, each.field, each.label) for each in self.measures),
             top=self.top,
+            allow_empty=self.allow_empty,
         )
 
 

@@ -32,8 +32,10 @@ PARAMETERS = {
     "measures": "What to say of each group, such as `count,sum:amount`.",
     "top": "Keep so many keys of the first grouping; the rest becomes `other`.",
     "include_all_custom_fields": "`true` appends every custom field unless one is listed.",
+    "allow_empty": "`false` makes no rows an error instead of a file without any.",
 }
 
+FLAGS = ("include_all_custom_fields", "allow_empty")
 NUMBERS = {"top": "keys", "limit": "rows", "part_rows": "rows", "part_bytes": "bytes"}  # and what they count
 
 
@@ -65,6 +67,7 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         expand=given.get("expand"),
         schema=given.get("schema"),
         include_all_custom_fields=_parse_flag("include_all_custom_fields", given),
+        allow_empty=_parse_flag("allow_empty", given, default="true"),
         group_by=tuple(read_grouping(word.strip()) for word in _words("group_by", given)),
         measures=tuple(read_measure(word.strip()) for word in _words("measures", given)),
         top=_parse_number("top", given),
@@ -93,8 +96,8 @@ def _pointer(name: str) -> str:
     return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
-def _parse_flag(name: str, given: Mapping[str, str]) -> bool:
-    text = given.get(name, "false").lower()
+def _parse_flag(name: str, given: Mapping[str, str], default: str = "false") -> bool:
+    text = given.get(name, default).lower()
     if text not in ("true", "false"):
         raise InvalidRequest(
             f"{name} is neither true nor false.", hint=f"Write it like {name}=true.", pointer=f"/{name}"
@@ -124,6 +127,6 @@ def query_parameters() -> list[dict[str, Any]]:
     for parameter in named:
         if parameter["name"] in NUMBERS:
             parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}
-    flag = next(parameter for parameter in named if parameter["name"] == "include_all_custom_fields")
-    flag["schema"] = {"type": "boolean"}
+        if parameter["name"] in FLAGS:
+            parameter["schema"] = {"type": "boolean"}
     return named

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from offtake.encode.compress import compress
 from offtake.engine.ahead import read_ahead
-from offtake.engine.transform import expand, first_rows
-from offtake.errors import StoreFull
+from offtake.engine.transform import expand, first_rows, show_as
+from offtake.errors import NoRows, StoreFull
 from offtake.model.export import Plan
 from offtake.model.job import Part
 from offtake.model.ports import About, Chunks, Format, RowStream, Source, Stop
@@ -76,13 +76,13 @@ def open_rows(
 ) -> Iterator[RowStream]:
     """The rows as they are to be encoded, read ahead, the first batch already there; leaving the block ends the read.
 
-    Raises what `Source.read` raises, and what it takes to get the first batch.
+    Raises what `Source.read` raises, what it takes to get the first batch, and NoRows if the plan allows no empty file.
     """
     stream = source.read(plan, stop)
     with closing(replace(stream, batches=read_ahead(stream.batches, stop), about=_about(plan))) as ahead:
-        rows = expand(ahead, plan.expansion) if plan.expansion else ahead
+        rows = show_as(expand(ahead, plan.expansion) if plan.expansion else ahead)
         rows = rows if at_most is None else first_rows(rows, at_most)
-        rows = replace(rows, batches=_prime(rows, _counters(on_rows, account)))
+        rows = replace(rows, batches=_prime(rows, _counters(on_rows, account), plan.allow_empty))
         if account is not None:
             account.stream = rows
         yield rows
@@ -105,9 +105,15 @@ def count_chunks(chunks: Chunks, account: Account) -> Chunks:
         yield chunk
 
 
-def _prime(stream: RowStream, counters: tuple[Callable[[int], None], ...]) -> Generator[pa.RecordBatch, None, None]:
+def _prime(
+    stream: RowStream, counters: tuple[Callable[[int], None], ...], allow_empty: bool
+) -> Generator[pa.RecordBatch, None, None]:
     """The same batches, the first already fetched: a header sent before it would turn a dead database into a 200."""
     first = next(stream.batches, None)
+    while not allow_empty and not (first is not None and first.num_rows):
+        if first is None:
+            raise NoRows("No row matches.", hint="Widen the filter or the range.")
+        first = next(stream.batches, None)
 
     def batches() -> Generator[pa.RecordBatch, None, None]:
         batch = first

@@ -1,7 +1,7 @@
 """A wish and its proof: what one caller asks for, and the plan that may be run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -15,14 +15,15 @@ _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class FieldChoice:
-    """A field the caller wants, under the label it wants (none = its own header).
+    """A field the caller wants, under the label it wants (none = its own header), or labels by BCP 47 tag.
 
-    A `group` says which form a custom field must belong to.
+    A `group` says which form a custom field must belong to; `shown_as`, as what its values are wanted.
     """
 
     field: str
-    label: str | None = None
+    label: str | Mapping[str, str] | None = None
     group: str | None = None
+    shown_as: FieldType | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class ExportRequest:
     the file a zip of numbered parts, each a whole file of at most so many rows, or that ends with the batch that takes
     it past so many bytes. With `group_by` or `measures` the file is a report: a row for each group, counted if no
     measure is named; all groups whose key of the first grouping is not among the `top` are one group, called "other".
+    Unless `allow_empty`, no rows at all are an error instead of a file without any.
     """
 
     dataset: str
@@ -113,6 +115,7 @@ class ExportRequest:
     group_by: tuple[Grouping, ...] = ()
     measures: tuple[Measure, ...] = ()
     top: int | None = None
+    allow_empty: bool = True
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,13 @@ class Column:
 
     A masked column is text whatever its field's type, so `type` is what encoders and sources must use.
     `label` is what the request gave, else None: formats then print the field's name (or its label where they say so).
+    `shown_as` is the type that the engine makes of the values between the two; None = they stay as they are.
     """
 
     field: Field
     label: str | None = None
     mask: Mask | None = None
+    shown_as: FieldType | None = None
 
     @property
     def name(self) -> str:
@@ -136,6 +141,13 @@ class Column:
     def type(self) -> FieldType:
         """The type the values arrive in."""
         return FieldType.STRING if self.mask else self.field.type
+
+    @property
+    def shown(self) -> "Column":
+        """The column as the file has it."""
+        if self.shown_as is None:
+            return self
+        return Column(replace(self.field, type=self.shown_as, items=None, fields=()), self.label, self.mask)
 
 
 @dataclass(frozen=True)
@@ -234,8 +246,9 @@ class Plan:
     planned_at: datetime | None = None
     asked_by: str = ""
     report: Report | None = None
+    allow_empty: bool = True
 
     @property
     def file_columns(self) -> tuple[Column, ...]:
         """The columns of the file; `columns` are those that are read."""
-        return self.expansion.columns if self.expansion else self.columns
+        return tuple(column.shown for column in (self.expansion.columns if self.expansion else self.columns))

@@ -52,7 +52,7 @@ def choose_columns(request: ExportRequest, view: View) -> tuple[tuple[Column, ..
     Raises UnknownField, or InvalidRequest if there is nothing to show or no array to expand.
     """
     array = _find_array(request.expand, view) if request.expand else None
-    chosen = _every(view, array) if request.fields is None else _chosen(request.fields, view, array)
+    chosen = _every(view, array) if request.fields is None else _chosen(request.fields, view, array, request.locale)
     if request.include_all_custom_fields and not any(column.name in _names(view.custom) for column in chosen):
         chosen = (*chosen, *view.custom)
     if not chosen:
@@ -78,7 +78,9 @@ def _every(view: View, array: Field | None) -> tuple[Column, ...]:
     return tuple(each for column in view.shown for each in (parts if column.name == array.name else (column,)))
 
 
-def _chosen(choices: tuple[FieldChoice, ...], view: View, array: Field | None) -> tuple[Column, ...]:
+def _chosen(
+    choices: tuple[FieldChoice, ...], view: View, array: Field | None, locale: str | None
+) -> tuple[Column, ...]:
     if not choices:
         raise InvalidRequest("No fields were asked for.", hint="Leave `fields` out to get all.", pointer="/fields")
     columns, chosen = view.columns, dict[str, Column]()
@@ -90,7 +92,8 @@ def _chosen(choices: tuple[FieldChoice, ...], view: View, array: Field | None) -
                 detail = f"{column.name} is asked for twice."
                 raise InvalidRequest(detail, hint="Name each field once.", pointer=pointer)
             _check_group(choice, column, pointer)
-            chosen[column.name] = Column(column.field, choice.label, column.mask)
+            label = choose_text(choice.label, locale) if isinstance(choice.label, Mapping) else choice.label
+            chosen[column.name] = Column(column.field, label, column.mask, _shown_as(choice, column, pointer))
     return tuple(chosen.values())
 
 
@@ -98,6 +101,45 @@ def _check_group(choice: FieldChoice, column: Column, pointer: str) -> None:
     if choice.group and choice.group.lower() != column.field.group.lower():
         detail = f"{column.name} is not a field of the form {choice.group[:80]!r}."
         raise UnknownField(detail, hint="Leave the group out, or name the form it belongs to.", pointer=pointer)
+
+
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DECIMAL})
+# As what a field may be shown, besides its own type, and text, which shows anything.
+_SHOWN_AS = {
+    FieldType.DATE: frozenset({FieldType.DATETIME}),
+    FieldType.NUMBER: _NUMBERS,
+}
+
+
+def _shown_as(choice: FieldChoice, column: Column, pointer: str) -> FieldType | None:
+    """What its values must become to be what the caller wants them to be; None if they are that. A mask is text."""
+    wanted, own = choice.shown_as, column.field.type
+    if wanted is None or wanted is own:
+        return None
+    if wanted is not FieldType.STRING and own not in _SHOWN_AS.get(wanted, ()):
+        fitting = [own, *(each for each, types in _SHOWN_AS.items() if own in types and each is not own)]
+        raise InvalidRequest(
+            f"{column.name} is of the type {own.value} and cannot be shown as {wanted.value}.",
+            hint=f"It can be shown as {', '.join(dict.fromkeys([*fitting, FieldType.STRING]))}.",
+            pointer=f"{pointer}/as",
+        )
+    return None if column.mask or wanted is FieldType.NUMBER else wanted
+
+
+def choose_text(texts: Mapping[str, str], locale: str | None) -> str | None:
+    """The text in the reader's language (RFC 4647 §3.4), or in that language elsewhere, in English, or the first."""
+    known = {_plain_tag(tag): text for tag, text in texts.items()}
+    wanted = _plain_tag(locale or "en")
+    language = wanted.partition("-")[0]
+    while wanted and wanted not in known:
+        wanted = wanted.rpartition("-")[0]
+    akin = [tag for tag in known if tag.partition("-")[0] == language]
+    fitting = (tag for tag in (wanted, *akin, "en", *known) if tag in known)
+    return next((known[tag] for tag in fitting), None)
+
+
+def _plain_tag(tag: str) -> str:
+    return tag.replace("_", "-").lower()
 
 
 def _told_apart(columns: tuple[Column, ...], view: View) -> tuple[Column, ...]:

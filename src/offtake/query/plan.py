@@ -53,6 +53,7 @@ def plan_export(dataset: Dataset, request: ExportRequest, principal: Principal, 
         planned_at=now,
         asked_by=principal.id,
         report=report,
+        allow_empty=request.allow_empty,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from offtake.model.dataset import Sort
+from offtake.model.dataset import FieldType, Sort
 from offtake.model.export import DatePart, DateRange, ExportRequest, FieldChoice, Grouping, Measure, MeasureFn
 from offtake.query.filters import parse_filter
 from offtake.query.shown import filter_json
@@ -18,7 +18,7 @@ def request_json(request: ExportRequest) -> dict[str, Any]:
     given = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in _NESTED}
     found = {name: value for name, value in given.items() if name == "dataset" or value != getattr(_DEFAULTS, name)}
     if request.fields is not None:
-        found["fields"] = [vars(choice) for choice in request.fields]
+        found["fields"] = [_choice_json(choice) for choice in request.fields]
     if request.filter is not None:
         found["filter"] = filter_json(request.filter)
     if request.sort is not None:
@@ -34,11 +34,19 @@ def request_json(request: ExportRequest) -> dict[str, Any]:
     return found
 
 
+def _choice_json(choice: FieldChoice) -> dict[str, Any]:
+    """What it says; jobs of before there was `shown_as` are compared with those of today."""
+    found = dict(vars(choice))
+    if found["shown_as"] is None:
+        del found["shown_as"]
+    return found
+
+
 def read_request(stored: Mapping[str, Any]) -> ExportRequest:
     """The wish that `request_json` wrote down."""
     given = dict(stored)
     if "fields" in given:
-        given["fields"] = tuple(FieldChoice(**choice) for choice in given["fields"])
+        given["fields"] = tuple(_choice(**choice) for choice in given["fields"])
     if "filter" in given:
         given["filter"] = parse_filter(given["filter"])
     if "sort" in given:
@@ -48,6 +56,10 @@ def read_request(stored: Mapping[str, Any]) -> ExportRequest:
     given["group_by"] = tuple(_grouping(**each) for each in given.get("group_by", ()))
     given["measures"] = tuple(_measure(**each) for each in given.get("measures", ()))
     return ExportRequest(**given)
+
+
+def _choice(shown_as: str | None = None, **given: Any) -> FieldChoice:
+    return FieldChoice(**given, shown_as=None if shown_as is None else FieldType(shown_as))
 
 
 def _grouping(field: str, part: str | None, label: str | None) -> Grouping:

@@ -41,14 +41,14 @@ def preview_rows(
 ) -> Preview:
     """The first 50 rows. Formats that keep types give typed cells (as JSON has them), the others texts and nulls.
 
-    Works beyond the dataset's row limit too: the total then tells how far beyond. An expanded array shows the first 50
-    rows of the file, while the total still counts the dataset's.
+    Works beyond the dataset's row limit too, and where no rows are no file: the total tells. An expanded array shows
+    the first 50 rows of the file, while the total still counts the dataset's.
     """
     format = find_format(runtime, request.format)
     options = parse_options(format, request.options)
     source, plan = plan_request(runtime, principal, request)
     stop = stop or Stop()
-    few = dataclasses.replace(plan, limit=min(ROWS, plan.limit or ROWS), row_limit=0)
+    few = dataclasses.replace(plan, limit=min(ROWS, plan.limit or ROWS), row_limit=0, allow_empty=True)
     with read_slot(runtime, principal):
         shown, settings = _shown_as(runtime, format, options)
         data = _read_some(source, few, shown, settings, stop)

@@ -55,7 +55,10 @@ def write_wish(request: ExportRequest) -> dict[str, Any]:
     """The request as bodies write it; what stands at its default is left out."""
     found = request_json(request)
     if request.fields is not None:
-        choices = [_given(vars(choice)) for choice in request.fields]
+        choices = [
+            _given({"field": each.field, "label": each.label, "group": each.group, "as": each.shown_as})
+            for each in request.fields
+        ]
         found["fields"] = [choice["field"] if len(choice) == 1 else choice for choice in choices]
     if request.sort is not None:
         signs = ["-" if sort.descending else "+" if sort.field[:1] in ("+", "-") else "" for sort in request.sort]
