@@ -16,6 +16,7 @@ from appdb.job_machine import BROKE, NOON, OWNER, JobMachine, commit, make_job
 from offtake.appdb import jobs as table
 from offtake.appdb.database import AppDb
 from offtake.appdb.totals import read_totals
+from offtake.errors import Conflict
 from offtake.model.dataset import Sort
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.filter import And, Condition, Not, Operator
@@ -143,7 +144,7 @@ def test_a_failure_that_cannot_be_put_into_the_queue_again_changed_nothing(db: A
 
 def test_a_job_that_cannot_be_inserted_is_not_put_into_the_queue(db: AppDb) -> None:
     job = insert(db)
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(Conflict):
         table.insert_job(db, job, lambda _: pytest.fail("enqueued"))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from offtake.appdb.principals import read_principal, write_principal
 from offtake.appdb.words import join_words, split_words
 from offtake.model.export import ExportRequest
-from offtake.model.job import Artifact, ExportJob, JobError, JobState
+from offtake.model.job import Artifact, ExportJob, JobError, JobState, Recurrence
 from offtake.query.stored import read_request, request_json
 
 
@@ -18,18 +19,39 @@ def hash_request(request: ExportRequest) -> str:
     return hashlib.sha256(json.dumps(request_json(request), sort_keys=True).encode()).hexdigest()
 
 
-def write_job(job: ExportJob) -> dict[str, Any]:
-    """The columns of a job that waits for its first turn; `read_job` is the inverse."""
+def wish_row(job: ExportJob) -> dict[str, Any]:
+    """The columns that say what the job is to do, and under which name."""
     return {
-        "id": job.id,
-        "tenant": job.tenant,
-        "owner_id": job.owner.id,
-        "owner": write_principal(job.owner),
         "dataset": job.request.dataset,
         "format": job.request.format,
         "request": json.dumps(request_json(job.request), ensure_ascii=False),
         "request_hash": hash_request(job.request),
         "needs": join_words(sorted(job.needs)),
+        "deliveries": json.dumps([dict(wish) for wish in job.deliveries]),
+        "name": job.name,
+        "sort_name": None if job.name is None else job.name.casefold(),
+        "words": "\n".join((job.public_id, job.name or "", job.request.schema or "")).casefold(),
+        "extra": json.dumps(dict(job.extra), ensure_ascii=False) if job.extra else None,
+        "recurrence": None if job.recurrence is None else _write_recurrence(job.recurrence),
+    }
+
+
+def _write_recurrence(recurrence: Recurrence) -> str:
+    return json.dumps({"rrule": recurrence.rrule, "start": recurrence.start.isoformat()})
+
+
+def _read_recurrence(text: str) -> Recurrence:
+    known = json.loads(text)
+    return Recurrence(known["rrule"], datetime.fromisoformat(known["start"]))
+
+
+def write_job(job: ExportJob) -> dict[str, Any]:
+    """The columns of a job that waits for its first turn; `read_job` is the inverse."""
+    return wish_row(job) | {
+        "id": job.id,
+        "tenant": job.tenant,
+        "owner_id": job.owner.id,
+        "owner": write_principal(job.owner),
         "state": job.state,
         "priority": job.priority,
         "attempt": job.attempt,
@@ -39,7 +61,8 @@ def write_job(job: ExportJob) -> dict[str, Any]:
         "rows": job.rows,
         "bytes": job.bytes,
         "definition_id": job.definition_id,
-        "deliveries": json.dumps([dict(wish) for wish in job.deliveries]),
+        "dialect": job.dialect,
+        "external_id": job.external_id,
         "created_at": job.created_at,
         "due_at": job.due_at,
     }
@@ -73,4 +96,11 @@ def read_job(row: sa.Row[Any]) -> ExportJob:
         definition_id=row.definition_id,
         deliveries=tuple(json.loads(row.deliveries)),
         revision=row.revision,
+        name=row.name,
+        dialect=row.dialect,
+        external_id=row.external_id,
+        extra=json.loads(row.extra or "{}"),
+        recurrence=None if row.recurrence is None else _read_recurrence(row.recurrence),
+        follower_id=row.follower_id,
+        modified_at=row.modified_at,
     )

@@ -17,6 +17,7 @@ from offtake.appdb.job_rows import hash_request, read_job, write_job
 from offtake.appdb.newest import newest
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
+from offtake.errors import Conflict
 from offtake.model.export import ExportRequest
 from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress, states_before
 
@@ -28,14 +29,21 @@ def insert_job(db: AppDb, job: ExportJob, enqueue: Enqueue, once: Once | None = 
     """Remember a new job and put it into the queue, both or neither.
 
     Under a key that was used before nothing is done, and the id of the job made then is given. Raises
-    IdempotencyMismatch if that was made with another body.
+    IdempotencyMismatch if that was made with another body, Conflict if the dialect has a job of that external id.
     """
     with db.write() as connection:
         made_before = None if once is None else claim_key(connection, once, job.id)
         if made_before is None:
-            connection.execute(JOBS.insert().values(**write_job(job)))
+            _insert(connection, job)
             enqueue(connection)
     return made_before
+
+
+def _insert(connection: sa.Connection, job: ExportJob) -> None:
+    try:
+        connection.execute(JOBS.insert().values(**write_job(job)))
+    except sa.exc.IntegrityError as error:
+        raise Conflict("There is an export of that id already.", hint="Choose another id.") from error
 
 
 def share_job(db: AppDb, job_id: str, once: Once) -> str:

@@ -77,10 +77,20 @@ JOBS = sa.Table(
     sa.Column("finished_at", Instant),
     sa.Column("expires_at", Instant),
     sa.Column("beat_at", Instant),
+    sa.Column("name", sa.Text),
+    sa.Column("sort_name", sa.Text),
+    sa.Column("words", sa.Text),  # what a search finds it by
+    sa.Column("dialect", sa.Text),
+    sa.Column("external_id", sa.Text),
+    sa.Column("extra", sa.Text),  # JSON
+    sa.Column("recurrence", sa.Text),  # JSON
+    sa.Column("follower_id", sa.Text),
+    sa.Column("modified_at", Instant),
     sa.Index("jobs_of_tenant", "tenant", "id"),
     sa.Index("jobs_in_state", "state", "due_at"),
     sa.Index("jobs_expiring", "expires_at"),
     sa.Index("jobs_alike", "owner_id", "request_hash"),
+    sa.Index("jobs_of_dialect", "tenant", "dialect", "external_id", unique=True),
 )
 
 IDEMPOTENCY = sa.Table(

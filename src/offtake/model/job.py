@@ -102,14 +102,23 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Recurrence:
+    """When a job comes again: at the instants of an RFC 5545 rule counted from `start`, in UTC."""
+
+    rrule: str
+    start: datetime
+
+
+@dataclass(frozen=True)
 class ExportJob:
     """One background run, as the app database remembers it.
 
     `attempt` grows with every start, `failures` with every attempt that failed by itself, `turn` whenever it goes back
-    into the queue. `due_at` is when it may
-    start, and the instant that relative dates mean. `needs` are the scopes whoever fetches the file must hold.
-    `total` is the rows to expect, where counting them was cheap. `revision` grows with every change, for events.
-    `stages` are seconds spent on plan, read, encode, deliver. `deliveries` say where its file goes.
+    into the queue. `due_at` is when it may start, and the instant that relative dates mean. `needs` are the scopes
+    whoever fetches the file must hold. `total` is the rows to expect, where counting them was cheap. `revision` grows
+    with every change, for events. `stages` are seconds spent on plan, read, encode, deliver. `deliveries` say where its
+    file goes. One made through a foreign API (`dialect`) may have an id of the client's own and things to echo
+    (`extra`). With a `recurrence` its end makes the next job, `follower_id`.
     """
 
     id: str
@@ -137,6 +146,23 @@ class ExportJob:
     definition_id: str | None = None
     deliveries: tuple[Mapping[str, Any], ...] = ()
     revision: int = 0
+    name: str | None = None
+    dialect: str | None = None
+    external_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    recurrence: Recurrence | None = None
+    follower_id: str | None = None
+    modified_at: datetime | None = None
+
+    @property
+    def public_id(self) -> str:
+        """The id that clients of its own API know it by."""
+        return self.external_id or self.id
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it last changed."""
+        return self.finished_at or self.beat_at or self.started_at or self.modified_at or self.created_at
 
     def state_at(self, now: datetime) -> JobState:
         """The state as it is shown: a scheduled job whose time has come is queued."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from offtake.errors import Conflict, Expired, InsufficientScope, InvalidRequest,
 from offtake.model.access import Principal, Scope, require
 from offtake.model.export import ExportRequest, Plan
 from offtake.model.ids import is_id, new_id
-from offtake.model.job import Artifact, ExportJob, JobState
+from offtake.model.job import Artifact, ExportJob, JobState, Recurrence
 from offtake.model.ports import Turn
 from offtake.query.filters import fields_of
 from offtake.query.stored import request_json
@@ -40,7 +40,8 @@ class Submission:
     `share_running` gives the principal's own job that does the very same and has not ended, if there is one.
     `instant` is what relative dates mean, if that is not its start. `within` is called with the connection and the new
     job in the transaction that remembers it: if it raises, there is no job. `deliveries` are as `check_deliveries`
-    wants them; a job that has some is not shared.
+    wants them; a job that has some is not shared. `name`, `dialect`, `external_id`, `extra` and `recurrence` are as
+    `ExportJob` has them.
     """
 
     start_at: datetime | None = None
@@ -51,6 +52,11 @@ class Submission:
     instant: datetime | None = None
     within: Callable[[Any, ExportJob], None] | None = None
     deliveries: Sequence[Mapping[str, Any]] = ()
+    name: str | None = None
+    dialect: str | None = None
+    external_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    recurrence: Recurrence | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def submit_export(
 ) -> Submitted:
     """Put a job into the queue. Whatever is wrong with the request is raised now, before there is a job.
 
-    Raises what `open_download` raises before its first byte, and IdempotencyMismatch.
+    Raises what `open_download` raises before its first byte, IdempotencyMismatch, and Conflict for an id in use.
     """
     how = how or Submission()
     _check_submission(runtime, how)
@@ -96,6 +102,11 @@ def submit_export(
         priority=how.priority,
         definition_id=how.definition_id,
         deliveries=deliveries,
+        name=how.name,
+        dialect=how.dialect,
+        external_id=how.external_id,
+        extra=how.extra,
+        recurrence=how.recurrence,
     )
     delay_s = (start - now).total_seconds()
     turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
