@@ -148,7 +148,7 @@ def test_a_cursor_expires_by_name_and_each_request_keeps_it_alive(reader: Reader
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"limit": 0}, {"limit": 10_001}, {"limit": "ten"}, {"keep_alive_s": 9}, {"keep_alive_s": 3601}, {"page": 2}],
+    [{"limit": 0}, {"limit": 10_001}, {"limit": "ten"}, {"keep_alive_s": 9}, {"keep_alive_s": 86_401}, {"page": 2}],
 )
 def test_what_cannot_be_is_refused_with_its_place(reader: Reader, wrong: dict[str, Any]) -> None:
     answer = reader.get(**wrong)

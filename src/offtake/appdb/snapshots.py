@@ -138,7 +138,9 @@ def _row(snapshot: Snapshot) -> dict[str, Any]:
 def _spool_row(spool: Spool) -> dict[str, Any]:
     return {
         "spool": spool.name,
-        "index": json.dumps({"marks": spool.marks, "end": spool.end}, separators=(",", ":")),
+        "index": json.dumps(
+            {"marks": spool.marks, "end": spool.end, "names": dict(spool.names)}, separators=(",", ":")
+        ),
         "rows": spool.rows,
         "bytes": spool.bytes,
         "snapshot_at": spool.snapshot_at,
@@ -163,4 +165,4 @@ def _snapshot(row: sa.Row[Any]) -> Snapshot:
 def _spool(row: sa.Row[Any]) -> Spool:
     index = json.loads(row._mapping[SNAPSHOTS.c.index])
     marks = tuple((first_row, first_byte) for first_row, first_byte in index["marks"])
-    return Spool(row.spool, marks, index["end"], row.rows, row.bytes, row.snapshot_at)
+    return Spool(row.spool, marks, index["end"], row.rows, row.bytes, row.snapshot_at, index.get("names", {}))

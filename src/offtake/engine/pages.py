@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ import pyarrow as pa
 from offtake.encode.columnar import Sink
 from offtake.encode.json import JsonOptions
 from offtake.engine.export import open_rows
+from offtake.engine.records import NamesSeen
 from offtake.errors import Expired, NotFound, StoreFailed
 from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Column, Plan, Reader
@@ -29,13 +30,14 @@ UNREADABLE = (pa.ArrowException, OSError)  # what pyarrow raises for bytes that 
 
 @dataclass
 class Tally:
-    """What a spool has come to so far; `marks` as in `Spool`."""
+    """What a spool has come to so far; `marks` and, once it is whole, `names` as in `Spool`."""
 
     rows: int = 0
     bytes: int = 0
     end: int = 0
     marks: list[tuple[int, int]] = field(default_factory=list)
     snapshot_at: datetime | None = None
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     _every: int = 1
     _batches: int = 0
 
@@ -51,7 +53,7 @@ class Tally:
     def spool(self, name: str) -> Spool:
         """The finished file."""
         assert self.snapshot_at is not None
-        return Spool(name, tuple(self.marks), self.end, self.rows, self.bytes, self.snapshot_at)
+        return Spool(name, tuple(self.marks), self.end, self.rows, self.bytes, self.snapshot_at, self.names)
 
 
 def spool_chunks(
@@ -63,25 +65,30 @@ def spool_chunks(
     page_size: int,
     stop: Stop,
     on_rows: Callable[[int], None] | None = None,
+    names_of: Sequence[str] = (),
 ) -> Chunks:
     """The bytes of an Arrow file (zstd) of the plan's rows, which knows how the cells of its pages are written.
 
-    The tally is filled on the way. Raises what `Source.read` raises.
+    The tally is filled on the way, with the names in those json columns too. Raises what `Source.read` raises, and
+    InvalidRequest if there are too many names.
     """
     with open_rows(source, plan, stop, on_rows=on_rows) as rows:
         schema, sink = rows.schema.with_metadata({TOLD: _write_told(rows, options)}), Sink()
+        seen = NamesSeen(names_of, rows.columns)
         tally.end = MAGIC + len(schema.serialize())
         tally.snapshot_at = rows.snapshot_at
         with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
             for batch in cut_batches(rows, _batch_rows(page_size)):
                 stop.check()
                 tally.mark()
+                seen.add(batch)
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
                 yield from _counted(sink, tally)
                 tally.end = tally.bytes
                 tally.rows += batch.num_rows
         if not tally.rows:
             tally.mark()
+        tally.names = seen.names
         yield from _counted(sink, tally)
 
 
@@ -92,8 +99,8 @@ def _counted(sink: Sink, tally: Tally) -> Chunks:
 
 
 def _batch_rows(page_size: int) -> int:
-    """About so many that pages, whatever their size, begin where batches begin."""
-    return max(1, ROWS_AT_ONCE // page_size) * page_size
+    """About so many that pages, whatever their size, begin where batches begin; without pages, so many."""
+    return max(1, ROWS_AT_ONCE // page_size) * page_size if page_size else ROWS_AT_ONCE
 
 
 def cut_batches(

@@ -1,7 +1,11 @@
 """A result that was read once and is handed out in pages."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -9,6 +13,7 @@ class Spool:
     """An Arrow file in the store. `marks` are some of its batches, each by its first row and its first byte.
 
     Its schema ends where the first batch begins, its batches end at byte `end`; `bytes` is the size of the whole file.
+    `names` are those that occur in the objects of json columns, for columns of which somebody wanted to know.
     """
 
     name: str
@@ -17,6 +22,7 @@ class Spool:
     rows: int
     bytes: int
     snapshot_at: datetime
+    names: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@
 import math
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,9 @@ from offtake.appdb.snapshots import Holdings
 from offtake.encode import parse_options
 from offtake.encode.json import JsonOptions, encode_objects
 from offtake.encode.members import dumps, instant_text
+from offtake.encode.records import encode_records
 from offtake.engine.pages import Tally, read_rows, spool_chunks
+from offtake.engine.records import complete_records
 from offtake.errors import (
     Expired,
     InsufficientScope,
@@ -33,6 +35,7 @@ from offtake.model.access import Principal
 from offtake.model.export import Plan
 from offtake.model.ids import new_id
 from offtake.model.ports import Chunks, RowStream, Source, Stop
+from offtake.model.records import RecordStyle
 from offtake.model.snapshot import Snapshot, Spool
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request, read_slot
@@ -44,7 +47,7 @@ from offtake.service.signing import seal_cursor, unseal_cursor
 from offtake.service.trail import current_trail
 
 PAGE_SIZES = range(1, 10_001)
-KEEP_ALIVE_S = range(10, 3601)
+KEEP_ALIVE_S = range(10, 86_401)
 USUAL_SIZE, USUAL_KEEP_ALIVE_S = 1000, 120
 FOLDER = "snapshots"
 BEAT_S = 10.0
@@ -75,15 +78,18 @@ def open_snapshot(
     *,
     page_size: int = USUAL_SIZE,
     keep_alive_s: int = USUAL_KEEP_ALIVE_S,
+    names_of: Sequence[str] = (),
     stop: Stop,
 ) -> Snapshot:
     """Read the definition's result into the store, as a download by the same principal would read it.
 
-    Raises what a download raises, InvalidRequest or RateLimited where the tenant may not have one more, StoreFailed,
-    Unavailable, Cancelled. Whatever goes wrong, nothing is left.
+    A page size of 0 is for those who only want its total. `names_of` are json columns of which the spool is to know
+    the names in their objects. Raises what a download raises, InvalidRequest or RateLimited where the tenant may not
+    have one more, StoreFailed, Unavailable, Cancelled. Whatever goes wrong, nothing is left.
     """
     definition = find_definition(runtime, principal, definition_id)
-    _check_range("limit", page_size, PAGE_SIZES)
+    if page_size:
+        _check_range("limit", page_size, PAGE_SIZES)
     _check_range("keep_alive_s", keep_alive_s, KEEP_ALIVE_S)
     request = runnable_request(definition)
     options = parse_options(find_format(runtime, request.format), request.options)
@@ -105,7 +111,7 @@ def open_snapshot(
     )
     shown = JsonOptions(formatted=getattr(options, "formatted", False), date_style=getattr(options, "date_style", None))
     held = table.insert_snapshot(runtime.appdb, snapshot, now, partial(_check_number, runtime))
-    return _fill(runtime, principal, snapshot, _Reading(source, plan, shown, held), stop)
+    return _fill(runtime, principal, snapshot, _Reading(source, plan, shown, names_of, held), stop)
 
 
 def find_snapshot(
@@ -151,19 +157,36 @@ def read_page(runtime: Runtime, snapshot: Snapshot, position: int) -> Page:
 
 def write_page(runtime: Runtime, principal: Principal, page: Page) -> Chunks:
     """`{data, total, next_cursor, snapshot_at}`, one row a line. Raises StoreFailed, Expired on the way."""
-    current_trail().count_rows(page.size)
     cursor = None if page.following is None else seal_position(runtime, page.snapshot, page.following)
     last = {"total": page.total, "next_cursor": cursor, "snapshot_at": instant_text(page.rows.snapshot_at)}
     tail = b"\n]," + dumps(last)[1:] + b"\n"
-    for chunk in encode_objects(page.rows, page.options, b'{"data":[', tail):
-        runtime.counters.count_bytes(principal, len(chunk))
-        yield chunk
+    return _counted(runtime, principal, page, encode_objects(page.rows, page.options, b'{"data":[', tail))
 
 
-def seal_position(runtime: Runtime, snapshot: Snapshot, position: int) -> str:
-    """The cursor of the page that begins there, for the snapshot's principal alone."""
+def write_records(
+    runtime: Runtime, principal: Principal, page: Page, style: RecordStyle, head: bytes, tail: bytes
+) -> Chunks:
+    """The page's rows as records, with commas between them, after the head and before the tail.
+
+    Its snapshot was opened to know the names of the style's `objects`. Raises what `write_page` raises.
+    """
+    rows = complete_records(page.rows, style, _spool_of(page.snapshot).names)
+    return _counted(runtime, principal, page, encode_records(rows, head, tail))
+
+
+def _counted(runtime: Runtime, principal: Principal, page: Page, chunks: Chunks) -> Chunks:
+    """The chunks; whoever takes the first has had the page's rows."""
+    current_trail().count_rows(page.size)
+    with closing(chunks):
+        for chunk in chunks:
+            runtime.counters.count_bytes(principal, len(chunk))
+            yield chunk
+
+
+def seal_position(runtime: Runtime, snapshot: Snapshot, position: int, *, kind: str = "pages") -> str:
+    """The cursor of the page that begins there, for the snapshot's principal alone, and for pages of that kind."""
     place = f"{snapshot.id}:{snapshot.page_size}:{position}"
-    return seal_cursor(runtime, place, *_question(snapshot.principal_id, snapshot.definition_id))
+    return seal_cursor(runtime, place, kind, snapshot.principal_id, snapshot.definition_id)
 
 
 def open_cursor(
@@ -174,12 +197,13 @@ def open_cursor(
     *,
     page_size: int | None = None,
     keep_alive_s: int | None = None,
+    kind: str = "pages",
 ) -> tuple[Snapshot, int]:
     """The snapshot and the position that the cursor stands for. Raises InvalidCursor, and what `find_snapshot` raises.
 
     A page size, if one is given, must be the one that the snapshot was opened with.
     """
-    place = unseal_cursor(runtime, cursor, *_question(principal.id, definition_id))
+    place = unseal_cursor(runtime, cursor, kind, principal.id, definition_id)
     snapshot_id, size, position = place.split(":")
     if page_size not in (None, int(size)):
         raise InvalidCursor(
@@ -193,10 +217,6 @@ def open_cursor(
     return found, int(position)
 
 
-def _question(principal_id: str, definition_id: str) -> tuple[str, ...]:
-    return "pages", principal_id, definition_id
-
-
 @dataclass(frozen=True)
 class _Reading:
     """What goes into a spool, and what the tenant held before it."""
@@ -204,6 +224,7 @@ class _Reading:
     source: Source
     plan: Plan
     options: JsonOptions
+    names_of: Sequence[str]
     held: Holdings
 
 
@@ -241,6 +262,7 @@ def _write_spool(
         page_size=snapshot.page_size,
         stop=stop,
         on_rows=None if is_local else partial(runtime.counters.count_rows, principal),
+        names_of=reading.names_of,
     )
     with (
         read_slot(runtime, principal),
