@@ -194,6 +194,7 @@ def test_an_unknown_field_names_the_nearest() -> None:
 def test_an_unknown_operator_names_the_nearest() -> None:
     with pytest.raises(InvalidFilter) as caught:
         parse_filter({"field": "a", "op": "startswit", "value": "x"})
+    assert caught.value.detail == "There is no operator 'startswit' for 'a'."
     assert caught.value.hint.startswith("Did you mean starts_with?")
 
 

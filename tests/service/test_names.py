@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from offtake.errors import NotFound
+from offtake.model.access import Principal
 from offtake.service.names import dataset_called, name_in
 from offtake.service.runtime import Runtime
 from sites import NUMBERS, FakeSource, few, make_runtime
@@ -34,10 +35,16 @@ def test_a_dataset_with_an_alias_has_no_second_name(runtime: Runtime) -> None:
         dataset_called(runtime, "rebilly", "billing")
 
 
-def test_an_unknown_name_is_told_the_nearest(runtime: Runtime) -> None:
+def test_an_unknown_name_is_told_the_nearest_that_the_caller_may_read(runtime: Runtime) -> None:
+    secret = replace(NUMBERS, name="numbered", scopes=frozenset({"payroll:read"}))
+    with_secret = replace(runtime, datasets={**runtime.datasets, "numbered": secret})
     with pytest.raises(NotFound) as raised:
-        dataset_called(runtime, "rebilly", "number")
+        dataset_called(with_secret, "rebilly", "number", Principal("reader", "acme", frozenset({"reports:read"})))
     assert "numbers" in raised.value.hint
+    assert "numbered" not in raised.value.hint
+    with pytest.raises(NotFound) as raised:
+        dataset_called(with_secret, "rebilly", "number")
+    assert not raised.value.hint
 
 
 def test_a_dataset_that_is_gone_keeps_its_name(runtime: Runtime) -> None:

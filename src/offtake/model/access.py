@@ -1,10 +1,11 @@
 """Who asks: tenants, principals, what they may do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from offtake.errors import InsufficientScope
+from offtake.errors import Forbidden, InsufficientScope
 
 
 class Scope(StrEnum):
@@ -71,6 +72,14 @@ class Secret:
     id: str
     value: bytes = field(repr=False)
     not_after: datetime | None = None
+
+
+def require_role(principal: Principal, roles: Collection[str]) -> None:
+    """Raise Forbidden unless the principal has at least one of the roles."""
+    if principal.roles.isdisjoint(roles):
+        raise Forbidden(
+            "This key has none of the roles that may do this.", hint=f"One of {', '.join(sorted(roles))} may."
+        )
 
 
 def require(principal: Principal, *scopes: str) -> None:

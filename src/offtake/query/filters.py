@@ -77,7 +77,7 @@ def _parse_condition(body: Mapping[object, object], pointer: str) -> Condition:
         )
     if "value" in body and "values" in body:
         raise InvalidFilter("A condition has `value` or `values`, not both.", hint="Drop one.", pointer=pointer)
-    operator = read_operator(op, f"{pointer}/op")
+    operator = read_operator(op, f"{pointer}/op", field)
     given = body.get("values", body.get("value"))
     values = tuple(given) if isinstance(given, list | tuple) else (given,) if _holds_value(body, operator) else ()
     return Condition(field, operator, values)

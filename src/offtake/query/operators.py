@@ -56,12 +56,12 @@ NAMES = MappingProxyType(
 """Every name of every operator, in lower case and without underscores."""
 
 
-def read_operator(name: str, pointer: str = "") -> Operator:
-    """The operator of that name or alias, whatever its case; InvalidFilter names the nearest one."""
+def read_operator(name: str, pointer: str = "", field: str = "") -> Operator:
+    """The operator of that name or alias, whatever its case; InvalidFilter names the nearest one, and the field."""
     found = NAMES.get(_plain(name.strip()))
     if found is None:
         raise InvalidFilter(
-            f"There is no operator {name[:40]!r}.",
+            f"There is no operator {name[:40]!r}" + (f" for {field[:80]!r}." if field else "."),
             hint=did_you_mean(name, [op.value for op in Operator], "Operators"),
             pointer=pointer,
         )

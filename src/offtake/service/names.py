@@ -3,16 +3,24 @@
 from collections.abc import Mapping
 
 from offtake.errors import NotFound
+from offtake.model.access import Principal
 from offtake.model.dataset import Dataset
 from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
 
 
-def dataset_called(runtime: Runtime, dialect: str, name: str) -> str:
-    """The own name of the dataset that the dialect calls so. Raises NotFound with the nearest name."""
+def dataset_called(runtime: Runtime, dialect: str, name: str, principal: Principal | None = None) -> str:
+    """The own name of the dataset that the dialect calls so. Raises NotFound.
+
+    With the principal who asks, the hint has the nearest name of those that it may read.
+    """
     known = names_in(runtime, dialect)
     if name not in known:
-        raise NotFound(f"There is no dataset {name!r}.", hint=did_you_mean(name, sorted(known), "Known"))
+        may_read = [
+            each for each, own in known.items() if principal and runtime.datasets[own].scopes <= principal.scopes
+        ]
+        hint = did_you_mean(name, sorted(may_read), "Known") if may_read else ""
+        raise NotFound(f"There is no dataset {name[:80]!r}.", hint=hint)
     return known[name]
 
 
