@@ -182,6 +182,16 @@ def test_what_is_wrong_with_a_body_is_pointed_at(shelf: Shelf, change: dict[str,
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
 
 
+def test_a_patch_names_the_nearest_key_of_what_it_changes(shelf: Shelf) -> None:
+    made = make(shelf)
+    answer = ask(shelf, "PATCH", f"/{made['id']}", json={"overlapp": "skip", "delta": {"feld": "n"}})
+    assert {each["pointer"]: each["detail"] for each in answer.json()["errors"]} == {
+        "/delta/field": "delta.field is missing.",
+        "/delta/feld": "There is no 'feld' here; did you mean 'field'?",
+        "/overlapp": "There is no 'overlapp' here; did you mean 'overlap'?",
+    }
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
 @pytest.mark.parametrize("id_", [NOBODYS, "nobodys", "%00"])
 def test_a_schedule_nobody_knows_is_not_found(shelf: Shelf, method: str, id_: str) -> None:

@@ -15,6 +15,7 @@ from offtake.service.runtime import Runtime
 from sites import ACME, FakeSource, Site, bearer, few, make_key, make_runtime, serve, wait_until
 
 BASE = "/api/v1/datasets"
+A_LABEL = 'A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}.'
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,38 @@ def test_a_wrong_body_is_this_very_document(served: Served) -> None:
         "type": "urn:offtake:problem:invalid_request",
         "title": "Invalid request",
         "status": 422,
-        "detail": "fields[0].label takes text.",
+        "detail": A_LABEL,
         "code": "INVALID_REQUEST",
         "hint": "See /docs for the shape of every body.",
         "request_id": "r",
         "errors": [
-            {"pointer": "/fields/0/label", "detail": "fields[0].label takes text."},
+            {"pointer": "/fields/0/label", "detail": A_LABEL},
             {"pointer": "/limit", "detail": "limit takes a whole number."},
             {"pointer": "/feilds", "detail": "There is no 'feilds' here; did you mean 'fields'?"},
         ],
     }
 
 
-def test_a_key_that_belongs_to_other_bodies_is_not_its_own_suggestion(served: Served) -> None:
-    answer = served.send("POST", f"{BASE}/numbers/download", json={"expires_in_s": 60})
-    assert "There is no 'expires_in_s' here" in answer.json()["detail"]
-    assert "did you mean 'expires_in_s'" not in answer.json()["detail"]
+@pytest.mark.parametrize(
+    ("method", "path", "more", "pointer", "detail"),
+    [
+        ("POST", f"{BASE}/numbers/download", {"json": {"expires_in_s": 60}}, "/expires_in_s",
+         "There is no 'expires_in_s' here."),
+        ("POST", f"{BASE}/numbers/download", {"json": {"members": []}}, "/members",
+         "There is no 'members' here."),
+        ("POST", f"{BASE}/numbers/download", {"json": {"fields": [{"field": "n", "lable": "N", "limit": 1}]}},
+         "/fields/0/lable", "There is no 'lable' here; did you mean 'label'?"),
+        ("POST", f"{BASE}/numbers/download", {"json": {"date_range": {"form": "today"}}}, "/date_range/form",
+         "There is no 'form' here; did you mean 'from'?"),
+        ("GET", "/api/v1/exports?stat=queued", {}, "/stat", "There is no 'stat' here; did you mean 'state'?"),
+        ("GET", "/api/v1/schedules?state=queued", {}, "/state", "There is no 'state' here."),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_names_the_nearest_of_the_body_it_is_in(
+    served: Served, method: str, path: str, more: dict[str, object], pointer: str, detail: str
+) -> None:
+    (first, *_) = served.send(method, path, **more).json()["errors"]
+    assert first == {"pointer": pointer, "detail": detail}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from offtake.api.bodies import PageQuery, Text, words_of
+from offtake.api.bodies import PageQuery, Text
 from offtake.api.spec import problems
 from offtake.model.audit import AuditEntry
 from offtake.model.export import DateRange
@@ -39,8 +39,6 @@ class AuditList:
     data: tuple[AuditEntry, ...]
     next_cursor: str | None
 
-
-WORDS = words_of(AuditQuery)
 
 ROUTES = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -14,6 +14,7 @@ from offtake.service.exports import ORDINARY, PRIORITIES, Submission
 from offtake.service.links import LONGEST_S
 from offtake.service.signing import LONGEST_CURSOR
 from offtake.service.wishes import parse_filter, read_grouping, read_measure
+from offtake.web.bodies import StrictBody
 
 LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
@@ -25,10 +26,10 @@ Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Instant = Annotated[AwareDatetime, Field(strict=False)]
 
 
-class Body(BaseModel):
-    """Unknown keys and values of a neighbouring type are errors: a typo must not export something else."""
+class Body(StrictBody):
+    """Values of a neighbouring type are errors too."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True)
 
 
 def _read_label(value: Any) -> str | dict[str, str] | None:
@@ -225,10 +226,8 @@ class NewExportBody(ExportBody):
         )
 
 
-class Parameters(BaseModel):
+class Parameters(StrictBody):
     """A query string. A parameter without a value counts as absent, an unknown one is an error."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -265,8 +264,8 @@ class KeyBody(Body):
     """A key to make. Without a tenant it is the caller's own."""
 
     tenant: Text | None = None
-    scopes: list[Text] = []
-    roles: list[Text] = []
+    scopes: list[Text] = Field([])
+    roles: list[Text] = Field([])
     expires_at: Instant | None = None
 
     @model_validator(mode="after")
@@ -279,11 +278,3 @@ class KeyBody(Body):
 def parse_sort(words: list[str]) -> tuple[Sort, ...]:
     """`-createdAt` is descending, `createdAt` and `+createdAt` ascending."""
     return tuple(Sort(word[1:] if word[:1] in "+-" else word, descending=word[:1] == "-") for word in words)
-
-
-def words_of(*bodies: type[BaseModel]) -> frozenset[str]:
-    """Every key that those may have, so that a typo can be told its nearest neighbour."""
-    return frozenset(field.alias or name for body in bodies for name, field in body.model_fields.items())
-
-
-WORDS = words_of(FieldBody, DateRangeBody, DeliveryBody, NewExportBody, ExportsQuery, LinkBody, KeyBody)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from offtake.api.bodies import Cursor, Parameters, words_of
+from offtake.api.bodies import Cursor, Parameters
 from offtake.service.pages import KEEP_ALIVE_S, PAGE_SIZES, USUAL_KEEP_ALIVE_S, USUAL_SIZE
 
 PageSize = Annotated[int, Field(ge=PAGE_SIZES[0], le=PAGE_SIZES[-1])]
@@ -31,6 +31,3 @@ class PageAnswer(BaseModel):
     total: int
     next_cursor: str | None
     snapshot_at: datetime
-
-
-WORDS = words_of(PagesQuery)

@@ -18,7 +18,6 @@ from offtake.api.bodies import (
     Text,
     parse_sort,
     plain_deliveries,
-    words_of,
 )
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
@@ -136,6 +135,3 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
-
-
-WORDS = words_of(DefinitionBody, RunBody, DefinitionsQuery)

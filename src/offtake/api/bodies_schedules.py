@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, NaiveDatetime, ValidationError
 
-from offtake.api.bodies import Body, PageQuery, Parameters, Text, words_of
+from offtake.api.bodies import Body, PageQuery, Parameters, Text
 from offtake.api.bodies_saved import merge_patch
 from offtake.model.schedule import CatchUp, Delta, Overlap, ScheduleDraft, Timetable
 from offtake.service.deltas import LONGEST_SETTLE_S
@@ -103,6 +103,3 @@ def patch_schedule_body(draft: ScheduleDraft, patch: Mapping[str, Any]) -> Sched
     except ValidationError as error:
         found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(found, body=merged) from error
-
-
-WORDS = words_of(ScheduleBody, DeltaBody, SchedulesQuery, NextQuery)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.api.bodies import Body, words_of
+from offtake.api.bodies import Body
 from offtake.service.shares import LONGEST_S, MOST_DOWNLOADS
 
 
@@ -17,6 +17,3 @@ class ShareBody(Body):
     max_downloads: Annotated[int, Field(ge=1, le=MOST_DOWNLOADS)] | None = Field(
         None, description="If absent, any number."
     )
-
-
-WORDS = words_of(ShareBody)

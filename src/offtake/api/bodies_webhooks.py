@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.api.bodies import Body, Text, words_of
+from offtake.api.bodies import Body, Text
 
 
 class WebhookBody(Body):
@@ -18,6 +18,3 @@ class ChangedWebhookBody(WebhookBody):
     """All of it anew."""
 
     is_active: bool = Field(True, description="`false`: it is told of nothing.")
-
-
-WORDS = words_of(ChangedWebhookBody)

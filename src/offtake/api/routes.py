@@ -4,12 +4,6 @@ import re
 
 from offtake.api import (
     audit,
-    bodies,
-    bodies_pages,
-    bodies_saved,
-    bodies_schedules,
-    bodies_shares,
-    bodies_webhooks,
     datasets,
     definitions,
     exports,
@@ -44,11 +38,4 @@ NATIVE = Entrypoint(
     render=render_problem,
     error_schema=PROBLEM,
     error_type=MEDIA_TYPE,
-    words=bodies.WORDS
-    | bodies_saved.WORDS
-    | bodies_pages.WORDS
-    | bodies_schedules.WORDS
-    | bodies_shares.WORDS
-    | bodies_webhooks.WORDS
-    | audit.WORDS,
 )

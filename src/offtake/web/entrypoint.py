@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ class Entrypoint:
 
     `claims` matches the paths that are its own, whether or not there is a route: their errors look as `render` says,
     which gives status and body; `error_schema` describes that body. `actions` says for the audit what its routes do, by
-    the names of their functions; a route that is not there is named by its path. `words` are the keys its bodies have.
+    the names of their functions; a route that is not there is named by its path.
     """
 
     name: str
@@ -35,7 +35,6 @@ class Entrypoint:
     error_schema: Mapping[str, Any]
     error_type: str = "application/json"
     actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    words: Collection[str] = ()
 
 
 def entrypoint_of(entrypoints: Sequence[Entrypoint], path: str) -> Entrypoint:

@@ -1,8 +1,7 @@
 """Every failure as an error of ours, whoever raised it: our own code, the framework, or a bug; natively a problem
 document (RFC 9457)."""
 
-import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +19,7 @@ from offtake.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from offtake.web.bodies import UNKNOWN_KEY
 from offtake.web.entrypoint import refuse
 from offtake.web.site import site_of
 
@@ -64,10 +64,10 @@ def unexpected() -> OfftakeError:
     return OfftakeError("Something went wrong on our side.", hint="Report the request id to whoever runs this service.")
 
 
-def install_problems(app: FastAPI, words: Collection[str], routes: Sequence[BaseRoute]) -> None:
+def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     """Make the application answer every failure in the shape of the API that was called.
 
-    `words` are all keys bodies may have; `routes` are told apart to say which methods a path has.
+    `routes` are told apart to say which methods a path has.
     """
 
     async def expected(request: Request, error: Exception) -> Response:
@@ -84,7 +84,7 @@ def install_problems(app: FastAPI, words: Collection[str], routes: Sequence[Base
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return refuse(site_of(request).entrypoints, request, from_validation(error.errors(), error.body, words))
+        return refuse(site_of(request).entrypoints, request, from_validation(error.errors(), error.body))
 
     async def bug(request: Request, _: Exception) -> Response:
         return refuse(site_of(request).entrypoints, request, unexpected())
@@ -121,27 +121,23 @@ def from_framework(
     return InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
 
 
-def from_validation(
-    errors: Sequence[Mapping[str, Any]], body: Any, words: Collection[str]
-) -> InvalidRequest | UnsupportedMediaType:
-    """Pydantic's findings with JSON pointers (RFC 6901), the nearest known key where one is unknown."""
+def from_validation(errors: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest | UnsupportedMediaType:
+    """Pydantic's findings with JSON pointers (RFC 6901)."""
     if isinstance(body, bytes) and body:
         return UnsupportedMediaType("The body is not JSON.", hint="Send it with Content-Type: application/json.")
-    problems = [_problem(error, words) for error in errors]
+    problems = [_problem(error) for error in errors]
     return InvalidRequest(problems[0][1], hint="See /docs for the shape of every body.", problems=problems)
 
 
-def _problem(error: Mapping[str, Any], words: Collection[str]) -> tuple[str, str]:
+def _problem(error: Mapping[str, Any]) -> tuple[str, str]:
     location: tuple[str | int, ...] = tuple(error["loc"])[1:]
     match error["type"]:
         case "json_invalid":
             return "", f"The body is not JSON: {error['ctx']['error']} at character {location[0]}."
         case "missing" if not location:
             return "", "The body is missing."
-        case "extra_forbidden":
-            unknown = str(location[-1])
-            nearest = difflib.get_close_matches(unknown, [word for word in words if word != unknown], n=1)
-            detail = f"There is no {unknown!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
+        case kind if kind == UNKNOWN_KEY:
+            detail = error["ctx"]["detail"]
         case _:
             detail = _wrong_value(error, _place(location))
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location), detail

@@ -26,8 +26,7 @@ def build_server(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     server = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
     server.state.site = site
     routers = [router for entrypoint in site.entrypoints for router in entrypoint.routers] + [docs.ROUTES]
-    words = frozenset(word for entrypoint in site.entrypoints for word in entrypoint.words)
-    install_problems(server, words, [route for router in routers for route in router.routes])
+    install_problems(server, [route for router in routers for route in router.routes])
     for router in routers:
         server.include_router(router)
     return server

@@ -1,0 +1,42 @@
+"""What the bodies and query strings of every API have in common."""
+
+import difflib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+UNKNOWN_KEY = "unknown_key"
+
+
+class StrictBody(BaseModel):
+    """A key it does not know is an error, which names the nearest of its own: a typo must not export something else."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_nearest(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return check(given)
+        except ValidationError as error:
+            found = [_described(cls, each) for each in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, found, hide_input=True)
+
+
+def _described(body: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
+    """The error again, as pydantic wants to have it."""
+    kind, location, context = error["type"], error["loc"], error.get("ctx", {})
+    if kind == "extra_forbidden" and len(location) == 1:
+        kind, context = UNKNOWN_KEY, {"detail": _unknown(str(location[0]), body)}
+    if kind == UNKNOWN_KEY:
+        return InitErrorDetails(
+            type=PydanticCustomError("unknown_key", "{detail}", context), loc=location, input=error["input"]
+        )
+    return InitErrorDetails(type=kind, loc=location, input=error["input"], ctx=context)
+
+
+def _unknown(key: str, body: type[BaseModel]) -> str:
+    known = [field.alias or name for name, field in body.model_fields.items()]
+    nearest = difflib.get_close_matches(key, known, n=1)
+    return f"There is no {key!r} here" + (f"; did you mean {nearest[0]!r}?" if nearest else ".")
