@@ -182,6 +182,24 @@ def test_what_is_wrong_with_a_body_is_pointed_at(shelf: Shelf, change: dict[str,
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
 
 
+@pytest.mark.parametrize("start", ["soon", "2026-05-17T12:30:00Z", 17, {}, "2026-02-30T00:00:00"])
+def test_a_start_that_is_no_local_time_is_told_how_one_looks(shelf: Shelf, start: Any) -> None:
+    body = {"definition_id": shelf.save()["id"], "rrule": "FREQ=DAILY", "timezone": "UTC", "start": start}
+    detail = ask(shelf, "POST", json=body).json()["detail"]
+    assert detail == "start takes a local time without an offset, such as 2027-01-31T12:00:00."
+
+
+def test_run_now_takes_no_options(shelf: Shelf) -> None:
+    path = f"/{make(shelf)['id']}/run"
+    answer = ask(shelf, "POST", path, json={"format": "xlsx"})
+    assert told(answer) == (422, "INVALID_REQUEST")
+    assert answer.json()["errors"] == [{"pointer": "/format", "detail": "There is no 'format' here."}]
+    assert told(ask(shelf, "POST", path, json=[])) == (422, "INVALID_REQUEST")
+    assert told(ask(shelf, "POST", path, content=b"format=xlsx")) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    shelf.desk.clock.at += timedelta(minutes=1)
+    assert ask(shelf, "POST", path, json={}).status_code == 202
+
+
 def test_a_patch_names_the_nearest_key_of_what_it_changes(shelf: Shelf) -> None:
     made = make(shelf)
     answer = ask(shelf, "PATCH", f"/{made['id']}", json={"overlapp": "skip", "delta": {"feld": "n"}})

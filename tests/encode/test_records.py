@@ -20,9 +20,7 @@ def records(table: pa.Table, timezone: str | None = None) -> bytes:
 def test_records_are_raw_json_with_nulls_written() -> None:
     table = pa.table({"id": [1, None], "name": ['a "b"', None], "at": pa.array([0, None], pa.timestamp("us", "UTC"))})
     assert records(table) == (
-        b"[\n"
-        b'{"id":1,"name":"a \\"b\\"","at":"1970-01-01T00:00:00.000+0000"},\n'
-        b'{"id":null,"name":null,"at":null}\n]'
+        b'[\n{"id":1,"name":"a \\"b\\"","at":"1970-01-01T00:00:00.000+0000"},\n{"id":null,"name":null,"at":null}\n]'
     )
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, NaiveDatetime, ValidationError
+from pydantic import Field, NaiveDatetime, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticKnownError
 
 from offtake.api.bodies import Body, PageQuery, Parameters, Text
 from offtake.api.bodies_saved import merge_patch
@@ -14,7 +15,17 @@ from offtake.service.deltas import LONGEST_SETTLE_S
 from offtake.service.schedules import LONGEST_RULE, MOST_DELIVERIES, MOST_NEXT
 from offtake.service.ticks import MOST_CAUGHT_UP
 
-LocalTime = Annotated[NaiveDatetime, Field(strict=False)]
+
+def _read_local(value: Any, check: ValidatorFunctionWrapHandler) -> datetime:
+    try:
+        found: datetime = check(value)
+    except ValidationError:
+        # Whatever is wrong, pydantic's other words for it would ask for an instant with its offset.
+        raise PydanticKnownError("timezone_naive") from None
+    return found
+
+
+LocalTime = Annotated[NaiveDatetime, Field(strict=False), WrapValidator(_read_local)]
 
 
 class DeltaBody(Body):
@@ -59,6 +70,10 @@ class ScheduleBody(Body):
             delta=None if self.delta is None else Delta(self.delta.field, self.delta.settle_s),
             deliveries=tuple(self.deliveries),
         )
+
+
+class RunNowBody(Body):
+    """Nothing: how it runs stands in the schedule."""
 
 
 class SchedulesQuery(PageQuery):

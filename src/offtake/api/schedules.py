@@ -19,7 +19,7 @@ from offtake.api.answers_schedules import (
     schedule_json,
 )
 from offtake.api.bodies import PageQuery
-from offtake.api.bodies_schedules import NextQuery, ScheduleBody, SchedulesQuery, patch_schedule_body
+from offtake.api.bodies_schedules import NextQuery, RunNowBody, ScheduleBody, SchedulesQuery, patch_schedule_body
 from offtake.api.definitions import ETAG, IF_MATCH, MERGE_PATCH
 from offtake.api.exports import TEXT
 from offtake.api.spec import problems
@@ -112,8 +112,8 @@ def post_resume(request: Request, schedule_id: str, caller: Caller) -> Response:
     return _show(request, schedules.resume_schedule(site_of(request).runtime, caller, schedule_id))
 
 
-@ROUTES.post("/{schedule_id}/run", status_code=202, responses=problems(404, 409, 503))
-async def post_run(request: Request, schedule_id: str, caller: Caller) -> RunAnswer:
+@ROUTES.post("/{schedule_id}/run", status_code=202, responses=problems(404, 409, 413, 415, 422, 503))
+async def post_run(request: Request, schedule_id: str, caller: Caller, _body: RunNowBody | None = None) -> RunAnswer:
     """Run it now, paused or not, with its owner's rights; the answer is the run, skipped or failed ones too."""
     runtime = site_of(request).runtime
     return run_answer(await run_stoppable(request, lambda _: schedules.run_schedule(runtime, caller, schedule_id)))
