@@ -19,6 +19,15 @@ def test_a_live_share_gives_the_rows_of_today_to_whoever_has_its_token(counter: 
     assert counter.get(share["url"], Accept="text/csv").content.decode() == MASKED
 
 
+def test_whoever_downloads_a_live_share_executes_its_definition(counter: Counter) -> None:
+    definition = counter.define()
+    share = counter.share(f"definitions/{definition}")
+    counter.client.head(share["url"])
+    assert counter.ask("GET", f"/definitions/{definition}").json()["last_executed_at"] is None
+    counter.get(share["url"])
+    assert counter.ask("GET", f"/definitions/{definition}").json()["last_executed_at"] == "2026-05-17T12:30:00Z"
+
+
 def test_a_fixed_share_gives_the_very_file(counter: Counter) -> None:
     export = counter.export()
     whole = counter.get(counter.share(f"exports/{export}")["url"])

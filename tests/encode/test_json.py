@@ -1,6 +1,7 @@
 """JSON and NDJSON: the bytes themselves, and as orjson, the json module and DuckDB read them."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from workbooks import SNAPSHOT, stream_of
 
 from offtake.encode import parse_options
-from offtake.encode.json import JSON, NDJSON
+from offtake.encode.json import JSON, NDJSON, enveloped
 from offtake.encode.nested import json_line, json_texts
+from offtake.errors import SourceFailed
 from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Reader
 
@@ -80,6 +82,25 @@ def test_meta_tells_the_columns_and_the_snapshot_beside_the_data() -> None:
     assert read["data"] == [{"n": 1}]
     assert read["meta"]["columns"] == [{"name": "n", "label": "Number", "type": "integer"}]
     assert read["meta"]["snapshot_at"] == SNAPSHOT.isoformat().replace("+00:00", "Z")
+
+
+@pytest.mark.parametrize(
+    ("total", "text"), [(2, '{"meta":{"n":2},"data":[%s]}'), (None, '{"data":[%s],"meta":{"n":2}}')]
+)
+def test_what_a_file_says_of_itself_comes_first_if_its_rows_were_counted(total: int | None, text: str) -> None:
+    stream = replace(stream_of(pa.table({"n": [1, 2]})), total=total)
+    told = enveloped(lambda rows: {"n": rows})
+    assert b"".join(told.encode(stream, told.options())).decode() == text % '\n{"n":1},\n{"n":2}\n' + "\n"
+
+
+def test_a_file_with_other_rows_than_it_announced_never_ends() -> None:
+    told = enveloped(lambda rows: {"n": rows})
+    chunks = told.encode(replace(stream_of(pa.table({"n": [1, 2]})), total=3), told.options())
+    read = b""
+    with pytest.raises(SourceFailed, match="changed"):
+        for chunk in chunks:
+            read += chunk
+    assert not read.endswith(b"}\n")
 
 
 def test_decimals_without_bound_are_json_numbers_or_null() -> None:

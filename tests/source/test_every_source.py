@@ -144,6 +144,18 @@ def test_too_many_rows_are_refused_with_both_numbers(source: Source) -> None:
         assert len(rows_of(stream)) == 2
 
 
+def test_a_counted_read_tells_its_number_of_rows_first(source: Source) -> None:
+    totals = {}
+    for wishes in ({}, {"counted": True}, {"counted": True, "limit": 2}, {"counted": True, "row_limit": 4}):
+        with reading(source, plan_of(**wishes), Stop()) as stream:
+            totals[str(wishes)] = stream.total
+            rows = sum(batch.num_rows for batch in stream)
+            assert stream.total in (None, rows)
+    assert list(totals.values()) == [None, 4, 2, 4]
+    with pytest.raises(RowLimitExceeded):
+        source.read(plan_of(row_limit=3, counted=True), Stop())
+
+
 def test_count_leaves_the_limit_aside(source: Source) -> None:
     assert source.count(plan_of(limit=1), Stop()) == 4
     assert source.count(plan_of(where=Condition("label", Operator.EQ, ("",))), Stop()) == 1

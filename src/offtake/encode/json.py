@@ -1,11 +1,15 @@
 """JSON (RFC 8259) and NDJSON: one object a row, keys in column order, every value in its own JSON type."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from offtake.encode.compress import Deflate
 from offtake.encode.headers import header_of
 from offtake.encode.members import dumps, instant_text, member_cell, member_name
 from offtake.encode.rows import Cell, Fixed, RowTemplate, render_stream
+from offtake.errors import SourceFailed
 from offtake.model.ports import Chunks, Format, RowStream
 
 
@@ -42,7 +46,32 @@ def encode_json(stream: RowStream, options: JsonOptions) -> Chunks:
     return encode_objects(stream, options, head, tail)
 
 
-def encode_objects(stream: RowStream, options: JsonOptions, head: bytes, tail: bytes) -> Chunks:
+def enveloped(meta: Callable[[int], Mapping[str, Any]]) -> Format:
+    """JSON as an object whose `data` is the rows, beside `meta`, which is made of their number."""
+    return replace(JSON, encode=partial(_encode_enveloped, meta=meta))
+
+
+def _encode_enveloped(stream: RowStream, options: JsonOptions, *, meta: Callable[[int], Mapping[str, Any]]) -> Chunks:
+    """`meta` comes first where the number is known before the rows are, else last.
+
+    Raises SourceFailed at the end if there were more or fewer rows than their number.
+    """
+    total = stream.total
+
+    def end(rows: int) -> bytes:
+        if total is None:
+            return b'\n],"meta":' + dumps(meta(rows)) + b"}\n"
+        if rows != total:
+            raise SourceFailed("The rows changed while they were read.", hint="Try again.")
+        return b"\n]}\n"
+
+    head = b"{" if total is None else b'{"meta":' + dumps(meta(total)) + b","
+    return encode_objects(stream, options, head + b'"data":[', end)
+
+
+def encode_objects(
+    stream: RowStream, options: JsonOptions, head: bytes, tail: bytes | Callable[[int], bytes]
+) -> Chunks:
     """The same objects, with commas between them, after any head and before any tail."""
     cells = json_cells(stream, options)
     template = RowTemplate(cells, Fixed(b"{"), Fixed(b"}"), first=b"\n", between=b",\n")

@@ -97,7 +97,7 @@ class Feed:
 
     def open_part(self, tally: "Tally") -> RowStream:
         """The rows of the next part, which ends by the rows and bytes in its tally."""
-        return replace(self._rows, batches=self._pieces(tally))
+        return replace(self._rows, batches=self._pieces(tally), total=None)
 
     def _pieces(self, tally: "Tally") -> Generator[pa.RecordBatch, None, None]:
         most = self.cut.bytes or LARGEST_PART

@@ -31,7 +31,7 @@ def expand(stream: RowStream, expansion: Expansion, rows_at_once: int = ROWS_AT_
             for batch in stream:
                 yield from _expand_batch(batch, expansion, schema, rows_at_once)
 
-    return replace(stream, columns=expansion.columns, schema=schema, batches=batches())
+    return replace(stream, columns=expansion.columns, schema=schema, batches=batches(), total=None)
 
 
 def show_as(stream: RowStream) -> RowStream:
@@ -101,7 +101,7 @@ def first_rows(stream: RowStream, rows: int) -> RowStream:
                 if left <= 0:
                     return
 
-    return replace(stream, batches=batches())
+    return replace(stream, batches=batches(), total=None)
 
 
 def _type(schema: pa.Schema, expansion: Expansion, column: Column) -> pa.DataType:

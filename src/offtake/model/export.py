@@ -230,7 +230,8 @@ class Plan:
 
     Only `query.plan.plan_export` makes one. `confinement` None means the dataset has no tenant column or the caller may
     cross tenants (the command line's `--all-tenants`). `row_limit` 0 = none, or nothing that `limit` does not keep
-    already; sources refuse a read beyond it before its first row. `limit` None = all rows. `order` ends with the
+    already; sources refuse a read beyond it before its first row. `limit` None = all rows. A `counted` one is read with
+    its number of rows told first, which costs a count. `order` ends with the
     dataset's key whenever it is not empty, and so is total.
     """
 
@@ -241,6 +242,7 @@ class Plan:
     order: tuple[OrderKey, ...] = ()
     limit: int | None = None
     row_limit: int = 0
+    counted: bool = False
     reader: Reader = Reader()
     expansion: Expansion | None = None
     planned_at: datetime | None = None

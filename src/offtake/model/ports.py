@@ -88,6 +88,7 @@ class RowStream:
     Binary arrives as lower-case hex text. Instants of ±infinity are the largest and smallest int64 (as in PostgreSQL
     and DuckDB), dates the largest and smallest int32. json is the text as the database writes it.
 
+    `total` is how many rows there are in all, where the plan asked for it (`counted`) and nothing changed it since.
     `notes` counts what an encoder did to values ("guarded", "cut"), for the manifest.
     `batches` is a generator: closing it ends the read and gives the connection back. One thread at a time iterates or
     closes it; the `Stop` given to `Source.read` interrupts it from any other.
@@ -100,6 +101,7 @@ class RowStream:
     reader: Reader = Reader()
     about: About = _ABOUT
     notes: Counter[str] = field(default_factory=Counter)
+    total: int | None = None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self.batches

@@ -18,7 +18,7 @@ from offtake.model.ports import Chunks, Stop
 from offtake.model.saved import Definition, Draft
 from offtake.query.nearest import did_you_mean
 from offtake.service.datasets import plan_request
-from offtake.service.downloads import Download, check_file, open_download
+from offtake.service.downloads import Download, Envelope, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
 from offtake.service.lists import list_page
 from offtake.service.previews import Preview, preview_rows
@@ -217,26 +217,34 @@ def open_definition(
     stop: Stop,
     on_rows: Callable[[int], None] | None = None,
     change: Callable[[ExportRequest], ExportRequest] = lambda request: request,
+    envelope: Envelope | None = None,
 ) -> Download:
-    """Its file, streamed now, with the rights of whoever asks."""
+    """Its file, streamed now, with the rights of whoever asks; `envelope` as in `open_download`."""
     definition = find_definition(runtime, principal, definition_id)
     request = change(runnable_request(definition))
     with naming_dataset(runtime, request):
-        download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows)
-    return replace(download, chunks=_noted(runtime, definition.id, download.chunks))
+        download = open_download(runtime, principal, request, stop=stop, on_rows=on_rows, envelope=envelope)
+    return replace(download, chunks=note_execution(runtime, definition.id, download.chunks))
 
 
-def _noted(runtime: Runtime, definition_id: str, chunks: Chunks) -> Chunks:
+def note_execution(runtime: Runtime, definition_id: str, chunks: Chunks) -> Chunks:
     """The chunks; whoever takes the first has executed the definition."""
     with closing(chunks):
         table.touch_definition(runtime.appdb, definition_id, runtime.now())
         yield from chunks
 
 
-def preview_definition(runtime: Runtime, principal: Principal, definition_id: str, *, stop: Stop) -> Preview:
+def preview_definition(
+    runtime: Runtime,
+    principal: Principal,
+    definition_id: str,
+    *,
+    stop: Stop,
+    change: Callable[[ExportRequest], ExportRequest] = lambda request: request,
+) -> Preview:
     """The first rows exactly as the file will hold them, and how many it would have. That is not an execution."""
     definition = find_definition(runtime, principal, definition_id)
-    request = runnable_request(definition)
+    request = change(runnable_request(definition))
     with naming_dataset(runtime, request):
         return preview_rows(runtime, principal, request, stop=stop)
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from offtake.encode import parse_options
+from offtake.encode.json import JSON, enveloped
 from offtake.engine.export import Account, export_chunks
 from offtake.engine.manifest import manifest_of
 from offtake.engine.parts import ZIP, Cut, export_parts
@@ -31,6 +32,9 @@ from offtake.service.trail import current_trail
 COMPRESSIONS = {"none": ("", ""), "gzip": (".gz", "application/gzip"), "zstd": (".zst", "application/zstd")}
 PLACEHOLDERS = ("dataset", "date", "datetime", "format")  # what a file name may hold in braces
 LONGEST_NAME = 200  # bytes; file systems take 255, and browsers add " (1)" and the like
+
+# What a file says of itself beside its rows, from how many they are.
+Envelope = Callable[[int], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,12 @@ def open_download(
     stop: Stop | None = None,
     on_rows: Callable[[int], None] | None = None,
     with_manifest: bool = False,
+    envelope: Envelope | None = None,
 ) -> Download:
     """The file this request asks for. `on_rows` is told the size of every batch; setting `stop` ends the read.
+
+    With an `envelope`, JSON is an object of `meta`, which is what that says, and `data`; other formats have no place for
+    it.
 
     Raises here whatever is wrong with the request; with the first chunk RateLimited, RowLimitExceeded and what the
     source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.
@@ -71,8 +79,12 @@ def open_download(
             on_rows(rows)
 
     if principal.id == LOCAL:
-        return open_file(runtime, principal, request, stop=stop, on_rows=on_rows, with_manifest=with_manifest)
-    file = open_file(runtime, principal, request, stop=stop, on_rows=count, with_manifest=with_manifest)
+        return open_file(
+            runtime, principal, request, stop=stop, on_rows=on_rows, with_manifest=with_manifest, envelope=envelope
+        )
+    file = open_file(
+        runtime, principal, request, stop=stop, on_rows=count, with_manifest=with_manifest, envelope=envelope
+    )
     meter.add("plan", time.perf_counter() - began)
     chunks = traced_chunks("download", meter, file.chunks, dataset=request.dataset, format=request.format)
     return replace(file, chunks=_limited(runtime, principal, stop, chunks))
@@ -86,12 +98,15 @@ def open_file(
     stop: Stop,
     on_rows: Callable[[int], None] | None = None,
     with_manifest: bool = False,
+    envelope: Envelope | None = None,
 ) -> Download:
     """The same without the limits of a download, for jobs, which have their own, and for the command line."""
     format = find_format(runtime, request.format)
     ending, media_type = _find_compression(request.compression)
     cut = _find_cut(request)
     source, plan = plan_request(runtime, principal, request)
+    if envelope is not None and format is JSON:
+        format, plan = enveloped(envelope), replace(plan, counted=True)
     options = parse_options(format, request.options)
     name, extension = _name_file(runtime, request, plan, format.extension)
     filename = f"{name}.{extension}{ending}"

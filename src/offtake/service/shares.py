@@ -1,7 +1,7 @@
 """Shares as people use them: make, list, revoke, and open for whoever holds the token."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from offtake.appdb import definitions as definition_table
@@ -26,8 +26,8 @@ from offtake.model.saved import Definition
 from offtake.model.share import Share, ShareState
 from offtake.service.access import hash_secret, is_well_formed, new_secret, present_principal
 from offtake.service.datasets import plan_request
-from offtake.service.definitions import find_definition, runnable_request
-from offtake.service.downloads import Download, open_download
+from offtake.service.definitions import find_definition, note_execution, runnable_request
+from offtake.service.downloads import Download, Envelope, open_download
 from offtake.service.exports import artifact_of, find_artifact, find_export
 from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
@@ -164,9 +164,14 @@ def give_back_use(runtime: Runtime, shared: Shared) -> None:
 
 
 def download_shared(
-    runtime: Runtime, shared: Shared, *, stop: Stop, on_rows: Callable[[int], None] | None = None
+    runtime: Runtime,
+    shared: Shared,
+    *,
+    stop: Stop,
+    on_rows: Callable[[int], None] | None = None,
+    envelope: Envelope | None = None,
 ) -> Download:
-    """The file of a shared definition, streamed now, within the limits of any download.
+    """The file of a shared definition, streamed now, within the limits of any download; `envelope` as there.
 
     Raises what `open_download` raises with its first chunk. What no longer fits the dataset is Conflict: whoever holds
     a token learns nothing of the fields.
@@ -174,11 +179,12 @@ def download_shared(
     assert shared.definition is not None
     try:
         request = runnable_request(shared.definition)
-        return open_download(runtime, shared.principal, request, stop=stop, on_rows=on_rows)
+        download = open_download(runtime, shared.principal, request, stop=stop, on_rows=on_rows, envelope=envelope)
     except OfftakeError as error:
         if error.retryable or isinstance(error, Cancelled):
             raise
         raise Conflict("What was shared cannot be exported any more.", hint="Tell whoever shared it.") from error
+    return replace(download, chunks=note_execution(runtime, shared.definition.id, download.chunks))
 
 
 def _check_bound(name: str, value: int | None, most: int) -> None:

@@ -82,11 +82,11 @@ class DatabaseSource:
 
     def read(self, plan: Plan, stop: Stop) -> RowStream:
         """Open one snapshot and give its rows; see `ports.Source.read`."""
-        opened: list[tuple[pa.Schema, datetime]] = []
+        opened: list[tuple[pa.Schema, datetime, int | None]] = []
         batches = self._batches(plan, stop, opened)
         next(batches)  # the limit is decided and the query sent
-        schema, snapshot_at = opened[0]
-        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader)
+        schema, snapshot_at, total = opened[0]
+        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader, total=total)
 
     def count(self, plan: Plan, stop: Stop) -> int:
         """How many rows the plan matches, its `limit` aside."""
@@ -126,15 +126,15 @@ class DatabaseSource:
         self._engine.dispose()
 
     def _batches(
-        self, plan: Plan, stop: Stop, opened: list[tuple[pa.Schema, datetime]]
+        self, plan: Plan, stop: Stop, opened: list[tuple[pa.Schema, datetime, int | None]]
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The rows, after one empty batch that is not for the consumer; `opened` gets the schema and the snapshot."""
+        """The rows, after one empty batch that is not for the consumer; `opened` gets what is told before."""
         with self._snapshot(stop) as (connection, cancel):
             snapshot_at = datetime.now(UTC)
             types, naive = self._types(connection, plan)
-            check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
+            total = check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
             schema = pa.schema([(column.name, column.wanted) for column in types])
-            opened.append((schema, snapshot_at))
+            opened.append((schema, snapshot_at, total))
             stop.check()
             streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_BATCH)
             result = streaming.execute(_numbered(self._build(plan, naive)))

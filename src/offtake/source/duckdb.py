@@ -95,11 +95,11 @@ class DuckdbSource:
 
     def read(self, plan: Plan, stop: Stop) -> RowStream:
         """Open one snapshot and give its rows; see `ports.Source.read`."""
-        opened: list[tuple[pa.Schema, datetime]] = []
+        opened: list[tuple[pa.Schema, datetime, int | None]] = []
         batches = self._batches(plan, stop, opened)
         next(batches)  # the limit is decided and the query sent
-        schema, snapshot_at = opened[0]
-        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader)
+        schema, snapshot_at, total = opened[0]
+        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader, total=total)
 
     def count(self, plan: Plan, stop: Stop) -> int:
         """How many rows the plan matches, its `limit` aside."""
@@ -136,15 +136,15 @@ class DuckdbSource:
         """Nothing stays open between two uses."""
 
     def _batches(
-        self, plan: Plan, stop: Stop, opened: list[tuple[pa.Schema, datetime]]
+        self, plan: Plan, stop: Stop, opened: list[tuple[pa.Schema, datetime, int | None]]
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The rows, after one empty batch that is not for the consumer; `opened` gets the schema and the snapshot."""
+        """The rows, after one empty batch that is not for the consumer; `opened` gets what is told before."""
         with self._snapshot(plan.dataset, stop) as connection:
             ((now,),) = connection.execute("SELECT epoch_us(now())").fetchall()
             types, naive = self._types(connection, plan)
-            check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
+            total = check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
             schema = pa.schema([(c.name, wanted_type(c, type_)) for c, type_ in zip(plan.columns, types, strict=True)])
-            opened.append((schema, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now)))
+            opened.append((schema, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now), total))
             query, parameters = self._sql(self._select(plan, types, naive))
             stop.check()
             # A relation streams; a cursor's result would be made whole first.

@@ -109,7 +109,7 @@ class PostgresSource:
             connection = driver_connection(pooled)
             snapshot_at = self._begin(connection)
             types, naive = self._types(connection, plan)
-            check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
+            total = check_row_limit(plan, lambda at_most: self._count(connection, plan, naive, at_most))
             schema = pa.schema([(pair[0].name, wanted_type(*pair)) for pair in zip(plan.columns, types, strict=True)])
             copy = self._copy(connection, plan, types, naive, schema)
             stop.check()
@@ -118,7 +118,7 @@ class PostgresSource:
         reader = CopyReader(pooled, stop, lambda error: self._translate(error, stop), copy.read)
         batches = _batches(reader, copy.parse, schema)
         next(batches)  # a generator that has not begun would not close the reader
-        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader)
+        return RowStream(plan.columns, schema, batches, snapshot_at, plan.reader, total=total)
 
     def count(self, plan: Plan, stop: Stop) -> int:
         """How many rows the plan matches, its `limit` aside."""

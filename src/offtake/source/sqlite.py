@@ -101,9 +101,10 @@ class SqliteSource:
             for c in plan.columns
         ]
         schema = pa.schema([(column.name, column.wanted) for column in types])
-        batches = self._batches(plan, types, schema, stop)
+        totals: list[int | None] = []
+        batches = self._batches(plan, types, schema, stop, totals)
         next(batches)  # the limit is decided and the query sent
-        return RowStream(plan.columns, schema, batches, datetime.now(UTC), plan.reader)
+        return RowStream(plan.columns, schema, batches, datetime.now(UTC), plan.reader, total=totals[0])
 
     def count(self, plan: Plan, stop: Stop) -> int:
         """How many rows the plan matches, its `limit` aside."""
@@ -134,11 +135,11 @@ class SqliteSource:
         """Nothing stays open between two uses."""
 
     def _batches(
-        self, plan: Plan, types: list[RowColumn], schema: pa.Schema, stop: Stop
+        self, plan: Plan, types: list[RowColumn], schema: pa.Schema, stop: Stop, totals: list[int | None]
     ) -> Generator[pa.RecordBatch, None, None]:
-        """The rows, after one empty batch that is not for the consumer."""
+        """The rows, after one empty batch that is not for the consumer; `totals` gets their number, if it is known."""
         with self._snapshot(stop) as connection:
-            check_row_limit(plan, lambda at_most: self._count(connection, plan, at_most))
+            totals.append(check_row_limit(plan, lambda at_most: self._count(connection, plan, at_most)))
             cursor = connection.execute(*self._sql(build_select(plan, DIALECT)))
             rows = cursor.fetchmany(ROWS_PER_BATCH)
             yield rows_to_batch([], types, schema)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from offtake.errors import NotFound, PreconditionFailed
+from offtake.service.downloads import Envelope
 from offtake.service.shares import (
     MARK,
     MARKS,
@@ -50,23 +51,23 @@ async def find_shared(request: Request, token: str, *, prefix: str = MARK) -> Sh
     return shared
 
 
-async def send_shared(request: Request, shared: Shared) -> Response:
+async def send_shared(request: Request, shared: Shared, *, envelope: Envelope | None = None) -> Response:
     """The file, with the use counted; HEAD and the rest of a download that broke off cost none.
 
-    Raises Expired or Revoked if there is no use left, and what fetching or running it raises; a use that brought no
+    `envelope` as in `open_download`, for a definition. Raises Expired or Revoked if there is no use left, and what fetching or running it raises; a use that brought no
     byte is given back.
     """
-    site = site_of(request)
+    site, send = site_of(request), partial(_send, request, shared, envelope)
     if getattr(request.state, "head", False):
         check_unused(site.runtime, shared.share)
-        return _without_tag(await _send(request, shared))
+        return _without_tag(await send())
     if _is_resumption(request, shared):
-        return await _send(request, shared)
+        return await send()
     with anyio.CancelScope(shield=True):  # whoever leaves now must not leave it unknown whether it was counted
         await run_sync(use_share, site.runtime, shared)
     is_used = False
     try:
-        response = await _send(request, shared)
+        response = await send()
         is_used = response.status_code not in NOTHING_SENT
     finally:
         if not is_used:
@@ -75,11 +76,12 @@ async def send_shared(request: Request, shared: Shared) -> Response:
     return response if is_used else _without_tag(response)
 
 
-async def _send(request: Request, shared: Shared) -> Response:
+async def _send(request: Request, shared: Shared, envelope: Envelope | None) -> Response:
     if shared.artifact is None:
         runtime = site_of(request).runtime
         return await stream_response(
-            request, lambda stop, on_rows: download_shared(runtime, shared, stop=stop, on_rows=on_rows)
+            request,
+            lambda stop, on_rows: download_shared(runtime, shared, stop=stop, on_rows=on_rows, envelope=envelope),
         )
     try:
         # The bucket would let whoever was redirected fetch it again.
