@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from offtake.api.bodies import PageQuery, Text
+from offtake.api.bodies import PageQuery
 from offtake.api.spec import problems
 from offtake.model.audit import AuditEntry
 from offtake.model.export import DateRange
 from offtake.service.audit import list_audit
 from offtake.service.lists import list_page
 from offtake.web.auth import Caller
+from offtake.web.bodies import Text
 from offtake.web.site import site_of
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, Field, GetJsonSchemaHandler, PlainValidator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -14,15 +14,12 @@ from offtake.service.exports import ORDINARY, PRIORITIES, Submission
 from offtake.service.links import LONGEST_S
 from offtake.service.signing import LONGEST_CURSOR
 from offtake.service.wishes import parse_filter, read_grouping, read_measure
-from offtake.web.bodies import StrictBody
+from offtake.web.bodies import LONGEST_TEXT, Label, StrictBody, Text
 
-LONGEST_TEXT = 1000
 FAR_FUTURE = 9000  # years beyond it overflow when a zone is applied
 
 MOST_IN_A_PAGE = 200
-MOST_LANGUAGES = 100
 
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Instant = Annotated[AwareDatetime, Field(strict=False)]
 
 
@@ -30,18 +27,6 @@ class Body(StrictBody):
     """Values of a neighbouring type are errors too."""
 
     model_config = ConfigDict(strict=True)
-
-
-def _read_label(value: Any) -> str | dict[str, str] | None:
-    texts = list(value.values()) if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
-    if value is not None and not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
-        raise ValueError('A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}')
-    return value  # type: ignore[no-any-return]
-
-
-Label = Annotated[
-    str | dict[str, str] | None, PlainValidator(_read_label, json_schema_input_type=str | dict[str, str] | None)
-]
 
 
 class FieldBody(Body):

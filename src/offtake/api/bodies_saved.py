@@ -15,7 +15,6 @@ from offtake.api.bodies import (
     Priority,
     ShareRunning,
     StartAt,
-    Text,
     parse_sort,
     plain_deliveries,
 )
@@ -25,6 +24,7 @@ from offtake.model.export import ExportRequest
 from offtake.model.saved import Draft
 from offtake.service.definitions import LONGEST_DESCRIPTION, LONGEST_NAME, MOST_MEMBERS
 from offtake.service.exports import ORDINARY, Submission
+from offtake.web.bodies import Text
 
 MOST_PAGES = 1_000_000
 

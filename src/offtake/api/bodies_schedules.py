@@ -8,12 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, NaiveDatetime, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticKnownError
 
-from offtake.api.bodies import Body, PageQuery, Parameters, Text
+from offtake.api.bodies import Body, PageQuery, Parameters
 from offtake.api.bodies_saved import merge_patch
 from offtake.model.schedule import CatchUp, Delta, Overlap, ScheduleDraft, Timetable
 from offtake.service.deltas import LONGEST_SETTLE_S
 from offtake.service.schedules import LONGEST_RULE, MOST_DELIVERIES, MOST_NEXT
 from offtake.service.ticks import MOST_CAUGHT_UP
+from offtake.web.bodies import Text
 
 
 def _read_local(value: Any, check: ValidatorFunctionWrapHandler) -> datetime:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.api.bodies import Body, Text
+from offtake.api.bodies import Body
+from offtake.web.bodies import Text
 
 
 class WebhookBody(Body):

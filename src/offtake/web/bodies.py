@@ -1,12 +1,36 @@
 """What the bodies and query strings of every API have in common."""
 
 import difflib
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 UNKNOWN_KEY = "unknown_key"
+LONGEST_TEXT = 1000
+MOST_LANGUAGES = 100
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+def _read_label(value: Any) -> str | dict[str, str] | None:
+    texts = list(value.values()) if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
+    if value is not None and not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
+        raise ValueError('A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}')
+    return value  # type: ignore[no-any-return]
+
+
+Label = Annotated[
+    str | dict[str, str] | None, PlainValidator(_read_label, json_schema_input_type=str | dict[str, str] | None)
+]
 
 
 class StrictBody(BaseModel):
