@@ -44,7 +44,7 @@ class AuditList:
 ROUTES = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 
 
-@ROUTES.get("", responses=problems(422, 503))
+@ROUTES.get("", responses=problems(503))
 def get_audit(request: Request, caller: Caller, query: Annotated[AuditQuery, Query()]) -> AuditList:
     """Who ran, read, shared, downloaded or was refused what. Needs `audit:read`."""
     runtime = site_of(request).runtime

@@ -19,8 +19,8 @@ from offtake.web.auth import Caller
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.site import site_of
 
-READ_PROBLEMS = problems(404, 422, 502, 504)
-BODY_PROBLEMS = problems(404, 413, 415, 422, 502, 504)
+READ_PROBLEMS = problems(502, 504)
+BODY_PROBLEMS = problems(413, 415, 502, 504)
 FILE: dict[str, Any] = {
     "description": "The file.",
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
@@ -36,7 +36,7 @@ def get_datasets(request: Request, caller: Caller) -> DatasetList:
     return DatasetList(list_datasets(site_of(request).runtime, caller))
 
 
-@ROUTES.get("/{name}", responses=problems(404, 502, 504))
+@ROUTES.get("/{name}", responses=problems(502, 504))
 def get_dataset(request: Request, name: str, caller: Caller) -> DatasetView:
     """One dataset: fields, types, operators, formats."""
     return describe_dataset(site_of(request).runtime, caller, name)

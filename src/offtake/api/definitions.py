@@ -47,7 +47,7 @@ IF_MATCH: dict[str, Any] = {
         }
     ]
 }
-WRITE_PROBLEMS = problems(404, 412, 413, 415, 422, 502, 503, 504)
+WRITE_PROBLEMS = problems(412, 413, 415, 502, 503, 504)
 
 ROUTES = APIRouter(prefix="/api/v1/definitions", tags=["definitions"])
 
@@ -63,7 +63,7 @@ async def post_definition(request: Request, body: DefinitionBody, caller: Caller
     return answer
 
 
-@ROUTES.get("", response_class=JSONResponse, responses={200: {"model": DefinitionList}, **problems(422, 503)})
+@ROUTES.get("", response_class=JSONResponse, responses={200: {"model": DefinitionList}, **problems(503)})
 def get_definitions(request: Request, caller: Caller, query: Annotated[DefinitionsQuery, Query()]) -> Response:
     """The tenant's definitions, a page at a time, and how many there are."""
     page = definitions.page_definitions(
@@ -81,7 +81,7 @@ def get_definitions(request: Request, caller: Caller, query: Annotated[Definitio
 @ROUTES.get(
     "/{definition_id}",
     response_class=JSONResponse,
-    responses={**SHOWN, 304: {"description": "Not changed.", "headers": ETAG}, **problems(404, 503)},
+    responses={**SHOWN, 304: {"description": "Not changed.", "headers": ETAG}, **problems(503)},
 )
 def get_definition(request: Request, definition_id: str, caller: Caller) -> Response:
     """One definition, and what keeps it from being run if its dataset changed."""
@@ -112,7 +112,7 @@ async def patch_definition(
     )
 
 
-@ROUTES.delete("/{definition_id}", status_code=204, responses=problems(404, 412, 503), openapi_extra=IF_MATCH)
+@ROUTES.delete("/{definition_id}", status_code=204, responses=problems(412, 503), openapi_extra=IF_MATCH)
 def delete_definition(request: Request, definition_id: str, caller: Caller) -> None:
     """Forget it. Its schedules and shares end; exports that it made stay."""
     runtime = site_of(request).runtime
@@ -122,7 +122,7 @@ def delete_definition(request: Request, definition_id: str, caller: Caller) -> N
 @ROUTES.post(
     "/{definition_id}/run",
     status_code=202,
-    responses={202: ACCEPTED, **problems(404, 409, 413, 415, 422, 502, 503, 504)},
+    responses={202: ACCEPTED, **problems(409, 413, 415, 502, 503, 504)},
 )
 async def post_run(
     request: Request,
@@ -142,7 +142,7 @@ async def post_run(
     return accept_export(request, response, made, idempotency_key)
 
 
-@ROUTES.get("/{definition_id}/preview", responses=problems(404, 409, 422, 502, 503, 504))
+@ROUTES.get("/{definition_id}/preview", responses=problems(409, 502, 503, 504))
 async def get_preview(request: Request, definition_id: str, caller: Caller) -> PreviewAnswer:
     """The first rows as the file will hold them, and how many it would have."""
     runtime = site_of(request).runtime
@@ -152,7 +152,7 @@ async def get_preview(request: Request, definition_id: str, caller: Caller) -> P
     return preview_answer(preview)
 
 
-@ROUTES.get("/{definition_id}/result", responses=problems(404, 409, 422, 502, 503, 504))
+@ROUTES.get("/{definition_id}/result", responses=problems(409, 502, 503, 504))
 async def get_result(request: Request, definition_id: str, caller: Caller) -> ResultAnswer:
     """What its report says, for whoever draws it."""
     runtime = site_of(request).runtime
@@ -165,7 +165,7 @@ async def get_result(request: Request, definition_id: str, caller: Caller) -> Re
 @ROUTES.get(
     "/{definition_id}/download",
     response_class=Response,
-    responses={200: FILE, **problems(404, 409, 422, 502, 503, 504)},
+    responses={200: FILE, **problems(409, 502, 503, 504)},
 )
 async def get_download(request: Request, definition_id: str, caller: Caller) -> Response:
     """Stream its file now."""

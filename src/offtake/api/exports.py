@@ -43,7 +43,7 @@ FETCHED: dict[int | str, dict[str, Any]] = {
     206: PART,
     304: {"description": "Not changed."},
     307: {"description": "It is fetched from the store itself.", "headers": {"Location": TEXT}},
-    **problems(404, 409, 410, 412, 416, 502, 503),
+    **problems(409, 410, 412, 416, 502, 503),
 }
 STREAM: dict[str, Any] = {"description": "Server-sent events.", "content": {"text/event-stream": TEXT}}
 FINISHED: dict[str, Any] = {"description": "`Last-Event-ID` was the last there will be."}
@@ -53,7 +53,7 @@ IdempotencyKey = Annotated[str | None, Header(description="Send the same again, 
 ROUTES = APIRouter(prefix="/api/v1/exports", tags=["exports"])
 
 
-@ROUTES.post("", status_code=202, responses={202: ACCEPTED, **problems(404, 413, 415, 422, 502, 503, 504)})
+@ROUTES.post("", status_code=202, responses={202: ACCEPTED, **problems(413, 415, 502, 503, 504)})
 async def post_export(
     request: Request,
     response: Response,
@@ -79,7 +79,7 @@ def accept_export(
     return answer
 
 
-@ROUTES.get("", responses=problems(422, 503))
+@ROUTES.get("", responses=problems(503))
 def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery, Query()]) -> ExportList:
     """Every export of the tenant, the newest first, a page at a time."""
     runtime = site_of(request).runtime
@@ -91,33 +91,31 @@ def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery,
     return ExportList(answers, page.next_cursor)
 
 
-@ROUTES.get("/{export_id}", responses=problems(404, 503))
+@ROUTES.get("/{export_id}", responses=problems(503))
 def get_export(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """How far it has come, and what became of it."""
     return _answer_whole(request, exports.find_export(site_of(request).runtime, caller, export_id))
 
 
-@ROUTES.delete("/{export_id}", status_code=204, responses=problems(404, 502, 503))
+@ROUTES.delete("/{export_id}", status_code=204, responses=problems(502, 503))
 def delete_export(request: Request, export_id: str, caller: Caller) -> None:
     """Delete it and its file; one that has not ended is cancelled first."""
     exports.delete_export(site_of(request).runtime, caller, export_id)
 
 
-@ROUTES.post("/{export_id}/cancel", responses=problems(404, 409, 503))
+@ROUTES.post("/{export_id}/cancel", responses=problems(409, 503))
 def post_cancel(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """End it, wherever it stands."""
     return _answer_whole(request, exports.cancel_export(site_of(request).runtime, caller, export_id))
 
 
-@ROUTES.post("/{export_id}/retry", status_code=202, responses=problems(404, 409, 503))
+@ROUTES.post("/{export_id}/retry", status_code=202, responses=problems(409, 503))
 def post_retry(request: Request, export_id: str, caller: Caller) -> ExportAnswer:
     """Start one that failed or was cancelled over."""
     return _answer_whole(request, exports.retry_export(site_of(request).runtime, caller, export_id))
 
 
-@ROUTES.get(
-    "/{export_id}/events", response_class=Response, responses={200: STREAM, 204: FINISHED, **problems(404, 503)}
-)
+@ROUTES.get("/{export_id}/events", response_class=Response, responses={200: STREAM, 204: FINISHED, **problems(503)})
 async def get_events(request: Request, export_id: str, caller: Caller) -> Response:
     """Its progress as server-sent events, until its state is final."""
     return await send_events(request, caller, export_id, lambda job: export_json(_answer_whole(request, job)))
@@ -145,13 +143,13 @@ async def get_download(request: Request, file: Annotated[Artifact, Depends(find_
     return await send_artifact(request, file)
 
 
-@ROUTES.get("/{export_id}/manifest", responses=problems(404, 409, 410, 502, 503))
+@ROUTES.get("/{export_id}/manifest", responses=problems(409, 410, 502, 503))
 def get_manifest(request: Request, export_id: str, caller: Caller) -> dict[str, Any]:
     """What is in the file: its columns, rows and SHA-256, and the filter as it was evaluated."""
     return dict(exports.read_manifest(site_of(request).runtime, caller, export_id))
 
 
-@ROUTES.post("/{export_id}/links", status_code=201, responses=problems(404, 409, 410, 413, 415, 422, 503))
+@ROUTES.post("/{export_id}/links", status_code=201, responses=problems(409, 410, 413, 415, 503))
 def post_link(request: Request, export_id: str, body: LinkBody, caller: Caller) -> LinkAnswer:
     """A link to the file that needs no key. Whoever may download it may make one."""
     link = make_link(site_of(request).runtime, caller, export_id, body.expires_in_s)

@@ -20,7 +20,7 @@ def get_keys(request: Request, caller: Caller) -> KeyList:
     return KeyList(tuple(key_answer(key) for key in access.list_keys(site_of(request).runtime, caller)))
 
 
-@ROUTES.post("", status_code=201, responses=problems(413, 415, 422))
+@ROUTES.post("", status_code=201, responses=problems(413, 415))
 def post_key(request: Request, body: KeyBody, caller: Caller) -> NewKeyAnswer:
     """Make a key. Its secret is in this answer and nowhere else, ever."""
     tenant = body.tenant or caller.tenant
@@ -37,13 +37,13 @@ def post_key(request: Request, body: KeyBody, caller: Caller) -> NewKeyAnswer:
     return new_key_answer(key, secret)
 
 
-@ROUTES.delete("/{key_id}", status_code=204, responses=problems(404))
+@ROUTES.delete("/{key_id}", status_code=204, responses=problems())
 def delete_key(request: Request, key_id: str, caller: Caller) -> None:
     """Revoke a key at once."""
     access.revoke_key(site_of(request).runtime, caller, key_id)
 
 
-@ROUTES.post("/{key_id}/rotate", responses=problems(404, 409))
+@ROUTES.post("/{key_id}/rotate", responses=problems(409))
 def post_rotate(request: Request, key_id: str, caller: Caller) -> NewKeyAnswer:
     """Give a key a new secret; the old one ends at once."""
     key, secret = access.rotate_key(site_of(request).runtime, caller, key_id)

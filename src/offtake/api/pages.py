@@ -32,7 +32,7 @@ ROUTES = APIRouter(prefix="/api/v1/definitions", tags=["definitions"])
 @ROUTES.get(
     "/{definition_id}/pages",
     response_class=Response,
-    responses={200: PAGE, **problems(404, 409, 410, 422, 502, 503, 504, 507)},
+    responses={200: PAGE, **problems(409, 410, 502, 503, 504, 507)},
 )
 async def get_pages(
     request: Request, definition_id: str, caller: Caller, query: Annotated[PagesQuery, Query()]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
 from offtake.api.bodies import parse_sort
 from offtake.errors import InvalidRequest
@@ -74,6 +75,16 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
     )
 
 
+async def check_once(request: Request) -> None:
+    """Raise InvalidRequest for a parameter that is given twice: of two values, nobody can tell which is meant."""
+    query = request.query_params
+    for name in query:
+        if len(query.getlist(name)) > 1:
+            raise InvalidRequest(
+                f"The parameter {name!r} is given twice.", hint="Give it once.", pointer=_pointer(name)
+            )
+
+
 def _words(name: str, given: Mapping[str, str]) -> list[str]:
     return given[name].split(",") if name in given else []
 
@@ -83,10 +94,6 @@ def _check_names(query: QueryParams) -> None:
         if name not in PARAMETERS and not (name.startswith(OPTION) and len(name) > len(OPTION)):
             hint = did_you_mean(name, [*PARAMETERS, f"{OPTION}*"], "Known")
             raise InvalidRequest(f"There is no parameter {name!r}.", hint=hint, pointer=_pointer(name))
-        if len(query.getlist(name)) > 1:
-            raise InvalidRequest(
-                f"The parameter {name!r} is given twice.", hint="Give it once.", pointer=_pointer(name)
-            )
 
 
 def _pointer(name: str) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from fastapi import Depends
+
 from offtake.api import (
     audit,
     datasets,
@@ -14,6 +16,7 @@ from offtake.api import (
     shares,
     webhooks,
 )
+from offtake.api.queries import check_once
 from offtake.api.spec import PROBLEM
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.problems import MEDIA_TYPE, render_problem
@@ -38,4 +41,5 @@ NATIVE = Entrypoint(
     render=render_problem,
     error_schema=PROBLEM,
     error_type=MEDIA_TYPE,
+    dependencies=(Depends(check_once),),
 )

@@ -37,7 +37,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {200: {"model": ScheduleAnswer, "header
 MADE: dict[int | str, dict[str, Any]] = {
     201: {"model": ScheduleAnswer, "headers": {**ETAG, "Location": {"description": "The schedule.", **TEXT}}}
 }
-WRITE_PROBLEMS = problems(404, 409, 412, 413, 415, 422, 502, 503, 504)
+WRITE_PROBLEMS = problems(409, 412, 413, 415, 502, 503, 504)
 
 ROUTES = APIRouter(prefix="/api/v1/schedules", tags=["schedules"])
 
@@ -53,7 +53,7 @@ async def post_schedule(request: Request, body: ScheduleBody, caller: Caller) ->
     return answer
 
 
-@ROUTES.get("", response_class=JSONResponse, responses={200: {"model": ScheduleList}, **problems(422, 503)})
+@ROUTES.get("", response_class=JSONResponse, responses={200: {"model": ScheduleList}, **problems(503)})
 def get_schedules(request: Request, caller: Caller, query: Annotated[SchedulesQuery, Query()]) -> Response:
     """The tenant's schedules."""
     runtime = site_of(request).runtime
@@ -67,7 +67,7 @@ def get_schedules(request: Request, caller: Caller, query: Annotated[SchedulesQu
 @ROUTES.get(
     "/{schedule_id}",
     response_class=JSONResponse,
-    responses={**SHOWN, **problems(404, 503)},
+    responses={**SHOWN, **problems(503)},
 )
 def get_schedule(request: Request, schedule_id: str, caller: Caller) -> Response:
     """One schedule."""
@@ -93,39 +93,39 @@ async def patch_schedule(
     return await _change(request, caller, schedule_id, lambda found: patch_schedule_body(found.draft, patch).to_draft())
 
 
-@ROUTES.delete("/{schedule_id}", status_code=204, responses=problems(404, 412, 503), openapi_extra=IF_MATCH)
+@ROUTES.delete("/{schedule_id}", status_code=204, responses=problems(412, 503), openapi_extra=IF_MATCH)
 def delete_schedule(request: Request, schedule_id: str, caller: Caller) -> None:
     """Forget it and its runs. Exports that it made stay."""
     is_seen = partial(_is_seen, request)
     schedules.delete_schedule(site_of(request).runtime, caller, schedule_id, is_seen=is_seen)
 
 
-@ROUTES.post("/{schedule_id}/pause", response_class=JSONResponse, responses={**SHOWN, **problems(404, 409, 503)})
+@ROUTES.post("/{schedule_id}/pause", response_class=JSONResponse, responses={**SHOWN, **problems(409, 503)})
 def post_pause(request: Request, schedule_id: str, caller: Caller) -> Response:
     """Run nothing until it is resumed. What is at work goes on, what waits is skipped."""
     return _show(request, schedules.pause_schedule(site_of(request).runtime, caller, schedule_id))
 
 
-@ROUTES.post("/{schedule_id}/resume", response_class=JSONResponse, responses={**SHOWN, **problems(404, 409, 503)})
+@ROUTES.post("/{schedule_id}/resume", response_class=JSONResponse, responses={**SHOWN, **problems(409, 503)})
 def post_resume(request: Request, schedule_id: str, caller: Caller) -> Response:
     """Go on with the next instant; those of the pause are not made up for."""
     return _show(request, schedules.resume_schedule(site_of(request).runtime, caller, schedule_id))
 
 
-@ROUTES.post("/{schedule_id}/run", status_code=202, responses=problems(404, 409, 413, 415, 422, 503))
+@ROUTES.post("/{schedule_id}/run", status_code=202, responses=problems(409, 413, 415, 503))
 async def post_run(request: Request, schedule_id: str, caller: Caller, _body: RunNowBody | None = None) -> RunAnswer:
     """Run it now, paused or not, with its owner's rights; the answer is the run, skipped or failed ones too."""
     runtime = site_of(request).runtime
     return run_answer(await run_stoppable(request, lambda _: schedules.run_schedule(runtime, caller, schedule_id)))
 
 
-@ROUTES.get("/{schedule_id}/next", responses=problems(404, 422, 503))
+@ROUTES.get("/{schedule_id}/next", responses=problems(503))
 def get_next(request: Request, schedule_id: str, caller: Caller, query: Annotated[NextQuery, Query()]) -> InstantList:
     """When it runs next."""
     return InstantList(data=schedules.next_instants(site_of(request).runtime, caller, schedule_id, query.count))
 
 
-@ROUTES.get("/{schedule_id}/runs", responses=problems(404, 422, 503))
+@ROUTES.get("/{schedule_id}/runs", responses=problems(503))
 def get_runs(request: Request, schedule_id: str, caller: Caller, query: Annotated[PageQuery, Query()]) -> RunList:
     """What became of its instants in the last 90 days."""
     runtime = site_of(request).runtime

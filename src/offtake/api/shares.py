@@ -38,7 +38,7 @@ OPENED: dict[int | str, dict[str, Any]] = {
     307: {"description": "It is fetched from the store itself."},
     **{
         status: {**refusal, "content": {**refusal["content"], **HTML}}
-        for status, refusal in problems(404, 409, 410, 412, 416, 422, 502, 503, 504).items()
+        for status, refusal in problems(409, 410, 412, 416, 502, 503, 504).items()
         if status not in (401, 403)
     },
 }
@@ -50,7 +50,7 @@ ROUTES = APIRouter(tags=["shares"])
 @ROUTES.post(
     "/api/v1/definitions/{definition_id}/shares",
     status_code=201,
-    responses=problems(404, 409, 413, 415, 422, 502, 503, 504),
+    responses=problems(409, 413, 415, 502, 503, 504),
 )
 async def post_definition_share(
     request: Request, definition_id: str, body: ShareBody, caller: Caller
@@ -59,33 +59,31 @@ async def post_definition_share(
     return await _create(request, caller, body, definition_id=definition_id)
 
 
-@ROUTES.post(
-    "/api/v1/exports/{export_id}/shares", status_code=201, responses=problems(404, 409, 410, 413, 415, 422, 503)
-)
+@ROUTES.post("/api/v1/exports/{export_id}/shares", status_code=201, responses=problems(409, 410, 413, 415, 503))
 async def post_export_share(request: Request, export_id: str, body: ShareBody, caller: Caller) -> NewShareAnswer:
     """Share the finished file. One that shows what shares only show masked is refused."""
     return await _create(request, caller, body, job_id=export_id)
 
 
-@ROUTES.get("/api/v1/definitions/{definition_id}/shares", responses=problems(404, 422, 503))
+@ROUTES.get("/api/v1/definitions/{definition_id}/shares", responses=problems(503))
 def get_definition_shares(request: Request, definition_id: str, caller: Caller, query: Listed) -> ShareList:
     """The shares of the definition, ended ones too, without tokens."""
     return _list(request, caller, query, definition_id=definition_id)
 
 
-@ROUTES.get("/api/v1/exports/{export_id}/shares", responses=problems(404, 422, 503))
+@ROUTES.get("/api/v1/exports/{export_id}/shares", responses=problems(503))
 def get_export_shares(request: Request, export_id: str, caller: Caller, query: Listed) -> ShareList:
     """The shares of the export, ended ones too, without tokens."""
     return _list(request, caller, query, job_id=export_id)
 
 
-@ROUTES.get("/api/v1/shares", responses=problems(422, 503))
+@ROUTES.get("/api/v1/shares", responses=problems(503))
 def get_shares(request: Request, caller: Caller, query: Listed) -> ShareList:
     """Every share of the tenant, ended ones too, without tokens."""
     return _list(request, caller, query)
 
 
-@ROUTES.delete("/api/v1/shares/{share_id}", status_code=204, responses=problems(404, 503))
+@ROUTES.delete("/api/v1/shares/{share_id}", status_code=204, responses=problems(503))
 def delete_share(request: Request, share_id: str, caller: Caller) -> None:
     """Revoke a share at once. Downloads that have begun go on."""
     shares.revoke_share(site_of(request).runtime, caller, share_id)

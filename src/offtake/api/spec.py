@@ -36,4 +36,4 @@ PROBLEM: dict[str, Any] = {
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Those refusals, and the ones any authenticated route may give, for a route's `responses`."""
-    return refusals(401, 403, 404, 429, 500, *statuses, media_type=MEDIA_TYPE)
+    return refusals(401, 403, 404, 422, 429, 500, *statuses, media_type=MEDIA_TYPE)

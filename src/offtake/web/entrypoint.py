@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.params import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ class Entrypoint:
     `claims` matches the paths that are its own, whether or not there is a route: their errors look as `render` says,
     which gives status and body; `error_schema` describes that body. `actions` says for the audit what its routes do, by
     the names of their functions; a route that is not there is named by its path.
+    `dependencies` are asked before each of its routes.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Entrypoint:
     error_schema: Mapping[str, Any]
     error_type: str = "application/json"
     actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    dependencies: Sequence[Depends] = ()
 
 
 def entrypoint_of(entrypoints: Sequence[Entrypoint], path: str) -> Entrypoint:

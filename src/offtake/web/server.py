@@ -27,6 +27,8 @@ def build_server(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     server.state.site = site
     routers = [router for entrypoint in site.entrypoints for router in entrypoint.routers] + [docs.ROUTES]
     install_problems(server, [route for router in routers for route in router.routes])
-    for router in routers:
-        server.include_router(router)
+    for entrypoint in site.entrypoints:
+        for router in entrypoint.routers:
+            server.include_router(router, dependencies=entrypoint.dependencies)
+    server.include_router(docs.ROUTES)
     return server
