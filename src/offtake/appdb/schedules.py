@@ -12,6 +12,7 @@ from offtake.appdb.database import AppDb
 from offtake.appdb.newest import newest
 from offtake.appdb.principals import read_principal, write_principal
 from offtake.appdb.tables_saved import SCHEDULE_RUNS, SCHEDULES
+from offtake.errors import Conflict
 from offtake.model.schedule import (
     CatchUp,
     Delta,
@@ -25,9 +26,12 @@ from offtake.model.schedule import (
 
 
 def insert_schedule(db: AppDb, schedule: Schedule) -> None:
-    """Remember a new schedule."""
-    with db.write() as connection:
-        connection.execute(SCHEDULES.insert().values(**_row(schedule)))
+    """Remember a new schedule. Raises Conflict if there is one of that id already."""
+    try:
+        with db.write() as connection:
+            connection.execute(SCHEDULES.insert().values(**_row(schedule)))
+    except sa.exc.IntegrityError as error:
+        raise Conflict("It was given a schedule meanwhile.", hint="Look at it again.") from error
 
 
 def find_schedule(db: AppDb, id_: str) -> Schedule | None:

@@ -62,8 +62,7 @@ def open_download(
 ) -> Download:
     """The file this request asks for. `on_rows` is told the size of every batch; setting `stop` ends the read.
 
-    With an `envelope`, JSON is an object of `meta`, which is what that says, and `data`; other formats have no place for
-    it.
+    With an `envelope`, JSON is an object of `meta`, which is what that says, and `data`; other formats have no room.
 
     Raises here whatever is wrong with the request; with the first chunk RateLimited, RowLimitExceeded and what the
     source has to say. A download that takes longer than `limits.download_s` raises SourceTimeout.

@@ -10,7 +10,16 @@ from offtake.appdb import schedules as table
 from offtake.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed
 from offtake.model.access import Principal, Scope, require
 from offtake.model.ids import is_id, new_id
-from offtake.model.schedule import CatchUp, Overlap, RunState, Schedule, ScheduleDraft, ScheduleRun, ScheduleState
+from offtake.model.schedule import (
+    CatchUp,
+    Overlap,
+    RunState,
+    Schedule,
+    ScheduleDraft,
+    ScheduleRun,
+    ScheduleState,
+    Timetable,
+)
 from offtake.query import rrules
 from offtake.query.instants import instants_after
 from offtake.query.plan import read_timezone
@@ -28,14 +37,21 @@ YEARS = range(1970, 2201)
 MOST_NEXT = 100
 
 
-def create_schedule(runtime: Runtime, principal: Principal, draft: ScheduleDraft) -> Schedule:
-    """Save a schedule; its owner is whoever makes it. Raises what running its definition would, and InvalidRequest."""
+def create_schedule(
+    runtime: Runtime, principal: Principal, draft: ScheduleDraft, *, schedule_id: str | None = None
+) -> Schedule:
+    """Save a schedule, under a new id unless one is given; its owner is whoever makes it.
+
+    Raises what running its definition would, and InvalidRequest.
+    """
     require(principal, Scope.REPORTS_WRITE)
     if principal.tenant is None:
         raise InvalidRequest("A schedule belongs to one tenant.", hint="Name a tenant.")
     next_at = _check(runtime, principal, draft)
     now = runtime.now()
-    made = Schedule(new_id(), principal.tenant, principal, draft, ScheduleState.ACTIVE, now, now, next_at=next_at)
+    made = Schedule(
+        schedule_id or new_id(), principal.tenant, principal, draft, ScheduleState.ACTIVE, now, now, next_at=next_at
+    )
     table.insert_schedule(runtime.appdb, made)
     current_trail().thing = made.id
     return made
@@ -198,7 +214,7 @@ def _check(runtime: Runtime, principal: Principal, draft: ScheduleDraft) -> date
         raise InvalidRequest(f"catch_up_limit is 1 to {MOST_CAUGHT_UP}.", pointer="/catch_up_limit")
     recipients.check_deliveries(runtime, draft.deliveries)
     _check_overlap(draft)
-    next_at = _next(runtime, draft)
+    next_at = first_instant(runtime, draft.timetable)
     try:
         definition = find_definition(runtime, principal, draft.definition_id)
     except NotFound as error:
@@ -223,8 +239,8 @@ def _check_overlap(draft: ScheduleDraft) -> None:
         raise InvalidRequest(detail, hint=hint, pointer="/overlap")
 
 
-def _next(runtime: Runtime, draft: ScheduleDraft) -> datetime:
-    timetable = draft.timetable
+def first_instant(runtime: Runtime, timetable: Timetable) -> datetime:
+    """The first instant from now on. Raises InvalidRequest for a timetable that cannot be read, or that has none."""
     read_timezone(timetable.timezone)
     for name, local in (("start", timetable.start), ("end", timetable.end)):
         if local is not None and (local.tzinfo is not None or local.year not in YEARS):

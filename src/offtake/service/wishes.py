@@ -1,18 +1,31 @@
 """What callers write, read the same way at every entrypoint."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from offtake.errors import InvalidFilter, InvalidRequest
 from offtake.model.export import DatePart, ExportRequest, Grouping, Measure, MeasureFn
-from offtake.model.filter import Filter
+from offtake.model.filter import Condition, Filter, Operator, Or
 from offtake.query.filters import parse_filter
 from offtake.query.minilang import parse_minilang
 from offtake.query.nearest import did_you_mean
 from offtake.query.stored import request_json
+from offtake.query.values import EXPECTED, read_value
+from offtake.service.datasets import FieldView
 
-__all__ = ["did_you_mean", "parse_filter", "read_filter_text", "read_grouping", "read_measure", "write_wish"]
+__all__ = [
+    "did_you_mean",
+    "match_any",
+    "parse_filter",
+    "read_filter_text",
+    "read_grouping",
+    "read_measure",
+    "write_wish",
+]
 
+UTC = ZoneInfo("UTC")
 _CUSTOM = "custom:"  # the one kind of field whose name has a colon
 
 
@@ -49,6 +62,34 @@ def read_measure(text: str, pointer: str = "/measures") -> Measure:
         hint = did_you_mean(name, list(MeasureFn), "Measures")
         raise InvalidRequest(f"There is no measure {name[:40]!r}.", hint=hint, pointer=pointer)
     return Measure(MeasureFn(name), field or None)
+
+
+def match_any(fields: Sequence[FieldView], values: Sequence[object], pointer: str = "/filter") -> Filter:
+    """Rows in which one of the fields equals one of the values, text in whatever case.
+
+    A field that cannot hold a value is passed over for it, such as a uuid beside a name. Raises InvalidFilter for a
+    value that none of them can hold, and where there is no field or no value.
+    """
+    if not fields or not values:
+        raise InvalidFilter("There is nothing to compare.", hint="Name a field and a value.", pointer=pointer)
+    lost = [value for value in values if not any(_holds(field, value) for field in fields)]
+    if lost:
+        ways_out = " or ".join(dict.fromkeys(EXPECTED.get(field.type, "no value") for field in fields))
+        shown = "null" if lost[0] is None else repr(lost[0])[:60]
+        raise InvalidFilter(f"{shown} is no value of it.", hint=f"It takes {ways_out}.", pointer=pointer)
+    held: Iterable[tuple[str, tuple[Any, ...]]] = (
+        (field.name, tuple(value for value in values if _holds(field, value))) for field in fields
+    )
+    found = [Condition(name, Operator.IEQ, some) for name, some in held if some]
+    return found[0] if len(found) == 1 else Or(tuple(found))
+
+
+def _holds(field: FieldView, value: object) -> bool:
+    try:
+        read_value(field.type, value, UTC)
+    except (KeyError, ValueError, ArithmeticError, TypeError):
+        return False
+    return True
 
 
 def write_wish(request: ExportRequest) -> dict[str, Any]:
