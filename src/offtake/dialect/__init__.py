@@ -1,5 +1,6 @@
 """The export APIs of five products, as their clients know them. One line an API; none knows another."""
 
+from offtake.dialect import altafid
 from offtake.web.entrypoint import Entrypoint
 
-ENTRYPOINTS: tuple[Entrypoint, ...] = ()
+ENTRYPOINTS: tuple[Entrypoint, ...] = (altafid.ENTRYPOINT,)
