@@ -4,16 +4,19 @@ from pathlib import Path
 
 from offtake.demo.home import read_card
 
-# A file to save, and the download that gives it: one for each of the five systems whose tables the demo has.
+# A line for each of the five systems whose tables the demo has; `{url}` and `{key}` are filled in.
 SAMPLES = (
-    ("invoices.csv", "invoices/download?filter=status:paid&from=2026-05-01&to=2026-05-31"),
-    ("results.ndjson", "extraction_results/download?format=ndjson&from=2024-01-01&to=2024-01-31"),
-    ("processes.json", "process_instances/download?format=json&filter=processDefinitionKey:aProcess"),
-    (
-        "contacts.csv",
-        "contacts/download?fields=firstName,paternalLastName,stage,createdAt&filter=stage:Prospect,Client",
-    ),
-    ("transactions.parquet", "transactions/download?format=parquet&filter=status:completed;amount:1000.."),
+    "-o invoices.csv -H 'x-api-key: {key}' "
+    "'{url}/api/v1/datasets/invoices/download?filter=status:paid&from=2026-05-01&to=2026-05-31'",
+    "-o results.ndjson -H 'x-api-key: {key}' "
+    "'{url}/api/v1/datasets/extraction_results/download?format=ndjson&from=2024-01-01&to=2024-01-31'",
+    "-o processes.json -H 'Authorization: {key}' "
+    "'{url}/api/public/export/report/e6c5aaa1-6a18-44e7-8480-d562d511ba62/result/json?paginationTimeout=60&limit=2'",
+    "-o contacts.csv -H 'x-api-key: {key}' "
+    "'{url}/api/v1/datasets/contacts/download"
+    "?fields=firstName,paternalLastName,stage,createdAt&filter=stage:Prospect,Client'",
+    "-o transactions.parquet -H 'x-api-key: {key}' "
+    "'{url}/api/v1/datasets/transactions/download?format=parquet&filter=status:completed;amount:1000..'",
 )
 
 
@@ -26,5 +29,5 @@ def banner(home: Path) -> str:
         f"key       {key}   (tenant {card['tenant']}; more keys in {home / 'demo.json'})",
         "",
     ]
-    lines += [f"curl -o {file} -H 'x-api-key: {key}' '{url}/api/v1/datasets/{path}'" for file, path in SAMPLES]
+    lines += ["curl " + sample.format(url=url, key=key) for sample in SAMPLES]
     return "\n".join(lines)

@@ -10,12 +10,12 @@ from typing import Any
 from offtake.app import build_runtime, close_runtime
 from offtake.demo.database import HERE, build_database, is_current
 from offtake.demo.flights import lay_flights
+from offtake.demo.seeds import TENANT, seed
 from offtake.model.access import Scope
 from offtake.service.access import create_key, local_principal
 from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
 
-TENANT = "acme"
 ALL_SCOPES = tuple(str(scope) for scope in Scope)
 # name in demo.json: tenant, scopes, roles
 KEYS = {
@@ -33,13 +33,14 @@ def prepare(home: Path, port: int) -> Path:
     """
     home.mkdir(parents=True, exist_ok=True)
     config = home / "offtake.yaml"
-    if not is_current(home / "demo.db"):
+    is_new = not is_current(home / "demo.db")
+    if is_new:
         lay_flights(home / "flights")
         shutil.copyfile(HERE / "offtake.yaml", config)
         build_database(home / "demo.db")
     if not (home / "secret").exists():
         _write_private(home / "secret", secrets.token_hex(32))
-    _write_private(home / "demo.json", json.dumps(_card(home, config, port), indent=2) + "\n")
+    _write_private(home / "demo.json", json.dumps(_card(home, config, port, is_new), indent=2) + "\n")
     return config
 
 
@@ -49,14 +50,19 @@ def read_card(home: Path) -> dict[str, Any]:
     return card
 
 
-def _card(home: Path, config: Path, port: int) -> dict[str, Any]:
-    """The keys of the last start where there are any, and where the server will be."""
+def _card(home: Path, config: Path, port: int, is_new: bool) -> dict[str, Any]:
+    """The keys of the last start where there are any, and where the server will be. What is new gets its seeds."""
     url = f"http://127.0.0.1:{port}"
-    if (home / "demo.json").exists():
-        return read_card(home) | {"url": url}
+    known = read_card(home) if (home / "demo.json").exists() else None
+    if known is not None and not is_new:
+        return known | {"url": url}
     runtime = build_runtime(load_settings(config))
     try:
-        return {"url": url, "tenant": TENANT, "tenant_uuid": runtime.tenants[TENANT].uuid, "keys": _make_keys(runtime)}
+        seed(runtime)
+        if known is None:
+            known = {"url": url, "tenant": TENANT, "tenant_uuid": runtime.tenants[TENANT].uuid}
+            known["keys"] = _make_keys(runtime)
+        return known | {"url": url}
     finally:
         close_runtime(runtime)
 

@@ -35,7 +35,7 @@ def process_instances(cast: Cast, dice: Random) -> Iterator[Row]:
         yield _row(cast, names, datetime.fromisoformat(started).astimezone(UTC), duration_ms, {})
     for number in range(len(famous), SMALL if cast is ACME else SMALL - 4):
         start = moment(dice, utc(2021, 12, 3), utc(2021, 12, 7))
-        names = ("aProcess", "aProcess:1:1801", cast.uuid_of("aProcess", number), "aBusinessKey")
+        names = ("aProcess", "aProcess:2:2204", cast.uuid_of("aProcess", number), "aBusinessKey")
         yield _row(cast, names, start, dice.randrange(900), {})
     for key, count in (("orderFulfilment", cast.count(LARGE)), ("invoiceApproval", cast.count(MIDDLE))):
         for number in range(count):
