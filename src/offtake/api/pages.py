@@ -16,7 +16,7 @@ from offtake.service.definitions import find_definition
 from offtake.service.downloads import Download
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
-from offtake.web.responses import Opened, StreamedFile, pull, run_stoppable
+from offtake.web.responses import Opened, StreamedFile, bodiless, pull, run_stoppable
 from offtake.web.site import site_of
 
 JSON = "application/json"
@@ -41,9 +41,7 @@ async def get_pages(
     site, stop = site_of(request), Stop()
     if getattr(request.state, "head", False):
         await run_stoppable(request, lambda _: find_definition(site.runtime, caller, definition_id), stop)
-        answer = Response(None, 200, {"Content-Type": JSON, "Cache-Control": PRIVATE})
-        del answer.headers["Content-Length"]
-        return answer
+        return bodiless({"Content-Type": JSON, "Cache-Control": PRIVATE})
 
     def begin(stop: Stop) -> tuple[Opened, str]:
         page = _find_page(request, caller, definition_id, query, stop)

@@ -46,12 +46,17 @@ async def stream_response(request: Request, open_download: Open) -> Response:
     site, stop = site_of(request), Stop()
     if getattr(request.state, "head", False):
         download = await run_stoppable(request, lambda _: open_download(stop, lambda _: None), stop)
-        answer = Response(None, 200, _headers(download))
-        del answer.headers["Content-Length"]
-        return answer
+        return bodiless(_headers(download))
     opened = await run_stoppable(request, lambda _: _begin(site.metrics, open_download, stop), stop)
     headers = {**_headers(opened.download), "Server-Timing": opened.timing}
     return StreamedFile(site, opened, stop, headers)
+
+
+def bodiless(headers: Mapping[str, str]) -> Response:
+    """What HEAD gets in the place of a stream: its headers, and no word of how long it would be."""
+    answer = Response(None, 200, headers)
+    del answer.headers["Content-Length"]
+    return answer
 
 
 async def run_stoppable(request: Request, work: Callable[[Stop], T], stop: Stop | None = None) -> T:
