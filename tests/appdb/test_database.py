@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,18 +12,21 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from psycopg.pq import TransactionStatus
 
-from offtake.appdb.database import MIGRATIONS, open_appdb
+from offtake.appdb.database import MIGRATIONS, AppDb, open_appdb
 from offtake.appdb.snapshots import find_snapshot
-from offtake.appdb.tables import METADATA
+from offtake.appdb.tables import METADATA, TOTALS
 from offtake.appdb.tables_saved import DEFINITIONS, SNAPSHOTS
+from offtake.appdb.totals import read_totals
 from offtake.errors import InvalidConfig
 from servers import Postgres
 from sites import NOW
 
+IDLE = TransactionStatus.IDLE
 STARTER = """
 import sys
-from offtake.appdb.database import MIGRATIONS, open_appdb
+from offtake.appdb.database import MIGRATIONS, AppDb, open_appdb
 from offtake.appdb.snapshots import find_snapshot
 sys.stdin.readline()
 database = open_appdb(sys.argv[1])
@@ -79,6 +83,26 @@ def test_sqlite_writes_ahead_so_that_readers_never_wait(tmp_path: Path) -> None:
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(sa.text("SELECT count(*) FROM keys")).scalar_one() == 0
     database.close()
+
+
+def test_only_who_writes_begins_a_transaction(db: AppDb) -> None:
+    for opened, begun in ((db.read, False), (db.write, True), (db.read, False)):
+        with opened() as connection:
+            connection.execute(sa.text("SELECT 1")).scalar_one()
+            driver: Any = connection.connection.dbapi_connection
+            is_file = connection.dialect.name == "sqlite"
+            assert (driver.in_transaction if is_file else driver.info.transaction_status is not IDLE) is begun
+
+
+def test_what_breaks_off_has_written_nothing(db: AppDb) -> None:
+    def half() -> None:
+        with db.write() as connection:
+            connection.execute(TOTALS.insert().values(name="half", value=1))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        half()
+    assert "half" not in read_totals(db)
 
 
 @pytest.mark.parametrize("url", ["mysql://root@localhost/x", "nonsense", "sqlite://", "sqlite:///:memory:"])

@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,33 @@ KEPT_OPEN = 40  # as many as threads that answer: an open file costs nothing, op
 
 @dataclass(frozen=True)
 class AppDb:
-    """An open app database. Reads and writes are short transactions; nothing streams from here."""
+    """An open app database. Reads and writes are short; nothing streams from here."""
 
     engine: sa.Engine
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads. Raises Unavailable while the database does not answer, as `write` does."""
-        with telling_unavailable(), self.engine.begin() as connection:
+        """Where to ask, each question by itself. Raises Unavailable while the database does not answer.
+
+        No transaction: to begin and end one would be two more ways to the database.
+        """
+        with telling_unavailable(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes: on SQLite it takes the write lock at once, so it never fails half-way for it."""
-        with (
-            telling_unavailable(),
-            self.engine.connect().execution_options(begin="IMMEDIATE") as connection,
-            connection.begin(),
-        ):
+        with telling_unavailable(), self._writing.begin() as connection:
             yield connection
+
+    @cached_property
+    def _reading(self) -> sa.Engine:
+        return self.engine.execution_options(begin="")
+
+    @cached_property
+    def _writing(self) -> sa.Engine:
+        is_file = self.engine.dialect.name == "sqlite"
+        return self.engine.execution_options(begin="BEGIN IMMEDIATE" if is_file else "BEGIN")
 
     def answers(self) -> bool:
         """Whether the database does."""
@@ -130,27 +139,37 @@ def _open_sqlite(url: sa.URL) -> sa.Engine:
         url.set(drivername="sqlite"), connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=KEPT_OPEN
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
+    sa.event.listen(engine, "begin", _begin)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # The driver's own BEGIN comes late and never around DDL; `_begin_sqlite` sends it instead.
+    # The driver's own BEGIN comes late and never around DDL; `_begin` sends it instead.
     connection.isolation_level = None
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+def _begin(connection: sa.Connection) -> None:
+    begin = connection.get_execution_options().get("begin", "BEGIN")
+    if begin:
+        connection.exec_driver_sql(begin)
 
 
 def _open_postgres(url: sa.URL) -> sa.Engine:
-    return sa.create_engine(
+    engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "application_name": "offtake"},
     )
+    sa.event.listen(engine, "connect", _prepare_postgres)
+    sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare_postgres(connection: Any, _: Any) -> None:
+    # Otherwise the driver begins a transaction for every question; `_begin` does where one is wanted.
+    connection.autocommit = True
 
 
 def _migrate(engine: sa.Engine) -> None:
