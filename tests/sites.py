@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -189,6 +190,21 @@ def make_key(runtime: Runtime, *scopes: str, tenant: str = "acme") -> str:
 def bearer(secret: str) -> dict[str, str]:
     """The header that carries a key."""
     return {"Authorization": f"Bearer {secret}"}
+
+
+@contextmanager
+def asking(runtime: Runtime) -> Iterator[list[str]]:
+    """Every statement that is sent to the app database while the block runs."""
+    sent: list[str] = []
+
+    def note(*given: Any) -> None:
+        sent.append(given[2])
+
+    sa.event.listen(runtime.appdb.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(runtime.appdb.engine, "before_cursor_execute", note)
 
 
 @dataclass(frozen=True)

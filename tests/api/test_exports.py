@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from api.desk import Desk, open_desk, told
-from sites import NOW
+from sites import NOW, asking
 
 ROUTES = [
     ("GET", "", None),
@@ -258,3 +258,13 @@ def test_its_events_show_an_export_as_it_is_shown_itself(desk: Desk) -> None:
     done = desk.finish()
     lines = desk.ask("GET", f"/{done['id']}/events").text.splitlines()
     assert json.loads(next(line for line in lines if line.startswith("data:"))[5:]) == done
+
+
+def test_an_export_is_shown_with_two_questions_and_with_three_once_it_has_ended(desk: Desk) -> None:
+    shown = f"/{desk.submit()['id']}"
+    desk.ask("GET", shown)  # notes that the key was used
+    for questions in (2, 3):
+        with asking(desk.runtime) as sent:
+            assert desk.ask("GET", shown).status_code == 200
+        assert [statement.split()[0] for statement in sent] == ["SELECT"] * questions
+        desk.run()

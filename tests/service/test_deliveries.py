@@ -21,15 +21,15 @@ from offtake.model.job import ExportJob
 from offtake.model.ports import Stop, StoreSpec
 from offtake.notify import open_outbox
 from offtake.service.deliveries import LEASES, announce, attempt, deliver_next, deliveries_of, redeliver
-from offtake.service.exports import cancel_export
+from offtake.service.exports import cancel_export, retry_export
 from offtake.service.runs import run_attempt
 from offtake.service.runtime import Runtime
 from offtake.service.sealing import seal, unseal
 from offtake.service.webhooks import create_webhook, delete_webhook, rotate_secret, try_webhook
 from offtake.store import open_store
 from receivers import Receiver, receiving
-from service.at_work import CLERK, FOREIGN, claim, find, run, submit
-from sites import NUMBERS, FakeSource, failing_after, few, make_runtime
+from service.at_work import CLERK, FOREIGN, READER, claim, find, run, submit
+from sites import NUMBERS, FakeSource, asking, failing_after, few, make_runtime
 
 BROKEN = replace(NUMBERS, name="broken", source="dead")
 
@@ -72,7 +72,7 @@ def deliver_all(runtime: Runtime) -> list[Delivery]:
 
 
 def sent_for(runtime: Runtime, job: ExportJob) -> tuple[Delivery, ...]:
-    return deliveries_of(runtime, [job.id]).get(job.id, ())
+    return deliveries_of(runtime, [job]).get(job.id, ())
 
 
 def test_a_webhook_is_told_of_the_end_in_words_that_the_reference_library_verifies(
@@ -105,6 +105,19 @@ def test_each_end_is_told_to_who_wants_it_and_to_nobody_else(runtime: Runtime, r
 
 def test_a_job_without_anybody_to_tell_makes_no_delivery(runtime: Runtime) -> None:
     assert sent_for(runtime, run(runtime, submit(runtime))) == ()
+
+
+def test_nobody_asks_what_was_delivered_of_a_job_that_never_ended(runtime: Runtime) -> None:
+    create_webhook(runtime, CLERK, "http://127.0.0.1:9/", ["export.cancelled"])
+    job = submit(runtime)
+    running = claim(runtime, job)
+    with asking(runtime) as sent:
+        assert sent_for(runtime, running) == ()
+    assert sent == []
+    cancel_export(runtime, READER, job.id)
+    told = sent_for(runtime, find(runtime, job))
+    assert [delivery.event for delivery in told] == [Event.EXPORT_CANCELLED]
+    assert sent_for(runtime, retry_export(runtime, READER, job.id)) == told
 
 
 def test_two_secrets_sign_for_a_day_after_a_rotation(runtime: Runtime, receiver: Receiver, clock: Clock) -> None:

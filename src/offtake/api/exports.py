@@ -86,7 +86,7 @@ def get_exports(request: Request, caller: Caller, query: Annotated[ExportsQuery,
     wanted: dict[str, Any] = {"state": query.state, "dataset": query.dataset, "definition_id": query.definition_id}
     find = partial(exports.list_exports, runtime, caller, **wanted)
     page = list_page(runtime, ("exports", caller.tenant, *wanted.values()), query.cursor, query.limit, find)
-    sent = deliveries_of(runtime, [job.id for job in page.things])
+    sent = deliveries_of(runtime, page.things)
     answers = tuple(_answer(request, job, sent.get(job.id, ())) for job in page.things)
     return ExportList(answers, page.next_cursor)
 
@@ -161,7 +161,7 @@ def post_link(request: Request, export_id: str, body: LinkBody, caller: Caller) 
 def _answer_whole(request: Request, job: ExportJob) -> ExportAnswer:
     found: Iterable[Delivery] | None = None
     with suppress(Unavailable):  # the job itself is known
-        found = deliveries_of(site_of(request).runtime, [job.id]).get(job.id, ())
+        found = deliveries_of(site_of(request).runtime, [job]).get(job.id, ())
     return _answer(request, job, found)
 
 

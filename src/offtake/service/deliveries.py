@@ -1,7 +1,7 @@
 """Deliveries as they are sent, tried again and looked at. They arrive at least once, under an id that stays."""
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from offtake.errors import Conflict, NotFound, OfftakeError, Unavailable
 from offtake.model.access import Principal, Scope, require
 from offtake.model.delivery import Delivery, Event
 from offtake.model.ids import is_id
+from offtake.model.job import ExportJob
 from offtake.service.parcels import CHANNELS
 from offtake.service.runtime import Runtime
 
@@ -60,9 +61,11 @@ def announce(runtime: Runtime, connection: Any, tenant: str, event: Event, data:
     table.insert_event(connection, tenant, event, data, runtime.now())
 
 
-def deliveries_of(runtime: Runtime, job_ids: Collection[str]) -> Mapping[str, tuple[Delivery, ...]]:
-    """The deliveries of each of those exports, for whoever has found them before."""
-    return table.deliveries_of_jobs(runtime.appdb, job_ids) if job_ids else {}
+def deliveries_of(runtime: Runtime, jobs: Iterable[ExportJob]) -> Mapping[str, tuple[Delivery, ...]]:
+    """The deliveries of each of those exports that has any, by its id, for whoever has found them before."""
+    # An end sets them off, and one that goes on after an end is in a later turn.
+    ids = [job.id for job in jobs if job.state.is_final or job.turn]
+    return table.deliveries_of_jobs(runtime.appdb, ids) if ids else {}
 
 
 def redeliver(runtime: Runtime, principal: Principal, delivery_id: str) -> Delivery:
