@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx2
 
+from offtake.appdb.jobs import find_job
 from offtake.model.dataset import Field, FieldType, Mask
-from offtake.model.ports import Stop
+from offtake.model.ports import Stop, Turn
 from offtake.service.runs import claim_run, run_attempt
 from offtake.service.runtime import Runtime
 from sites import NOW, NUMBERS, FakeSource, ListedQueue, Site, bearer, failing_after, few, make_key, make_runtime, serve
@@ -83,13 +84,19 @@ class Desk:
 
 
 def run_turns(runtime: Runtime) -> None:
-    """Run what is in the queue, in its order, until it is empty."""
+    """Run what is in the queue, in its order, until nothing is left but what recurs and whose time has not come."""
     queue = _queue(runtime)
+    early: list[Turn] = []
     while queue.turns:
         turn = queue.turns.pop(0)
+        known = find_job(runtime.appdb, turn.job_id)
+        if known is not None and known.recurrence is not None and known.due_at > runtime.now():
+            early.append(turn)
+            continue
         job = claim_run(runtime, turn.job_id, turn.number)
         if job is not None:
             run_attempt(runtime, job, Stop())
+    queue.turns.extend(early)
 
 
 def _queue(runtime: Runtime) -> ListedQueue:

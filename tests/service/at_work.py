@@ -48,9 +48,9 @@ def run(runtime: Runtime, job: ExportJob, stop: Stop | None = None) -> ExportJob
     return find(runtime, job)
 
 
-def find(runtime: Runtime, job: ExportJob) -> ExportJob:
-    """The job as it is."""
-    found = table.find_job(runtime.appdb, job.id)
+def find(runtime: Runtime, job: ExportJob, id_: str | None = None) -> ExportJob:
+    """The job as it is, or the one of that id."""
+    found = table.find_job(runtime.appdb, id_ or job.id)
     assert found is not None
     return found
 

@@ -12,14 +12,17 @@ import sqlalchemy as sa
 from offtake.appdb.audit import write_job_end
 from offtake.appdb.database import AppDb
 from offtake.appdb.deliveries import insert_job_deliveries
+from offtake.appdb.followers import insert_follower
 from offtake.appdb.idempotency import Once, claim_key, forget_keys
-from offtake.appdb.job_rows import hash_request, read_job, write_job
+from offtake.appdb.job_rows import hash_request, read_job, wish_row, write_job
 from offtake.appdb.newest import newest
+from offtake.appdb.principals import write_principal
 from offtake.appdb.tables import JOBS
 from offtake.appdb.totals import add_totals
 from offtake.errors import Conflict
 from offtake.model.export import ExportRequest
 from offtake.model.job import Artifact, ExportJob, JobError, JobState, Progress, states_before
+from offtake.model.ports import Queue
 
 # What puts a turn of the job into the queue, in the transaction of that connection.
 Enqueue = Callable[[Any], None]
@@ -144,10 +147,12 @@ def commit_job(
     now: datetime,
     expires_at: datetime | None,
     filter: str | None = None,
+    queue: Queue | None = None,
 ) -> bool:
     """The commit of an artifact: True for exactly one attempt of a job, and never after it was cancelled.
 
-    `filter` is the one that was evaluated, on one line, for the audit.
+    `filter` is the one that was evaluated, on one line, for the audit. Whatever ends a job puts the next of its series
+    into that queue; without one the series ends with it.
     """
     done = _end(
         db,
@@ -156,6 +161,7 @@ def commit_job(
         now,
         {"rows": rows, "bytes": artifact.bytes, **{f"seconds.{stage}": value for stage, value in stages.items()}},
         filter,
+        queue,
         artifact=json.dumps(asdict(artifact)),
         rows=rows,
         bytes=artifact.bytes,
@@ -178,15 +184,50 @@ def hand_on_job(db: AppDb, job: ExportJob, enqueue: Enqueue) -> bool:
     return _requeue(db, _running(job), enqueue, turn=JOBS.c.turn + 1) is not None
 
 
-def fail_job(db: AppDb, job: ExportJob, error: JobError, now: datetime, expires_at: datetime | None) -> bool:
+def fail_job(
+    db: AppDb,
+    job: ExportJob,
+    error: JobError,
+    now: datetime,
+    expires_at: datetime | None,
+    queue: Queue | None = None,
+) -> bool:
     """End the job as failed; False if the attempt no longer counts."""
-    return _end(db, _running(job), JobState.FAILED, now, expires_at=expires_at, **_failed(error)) is not None
+    failed = _failed(error)
+    return _end(db, _running(job), JobState.FAILED, now, queue=queue, expires_at=expires_at, **failed) is not None
 
 
-def cancel_job(db: AppDb, id_: str, now: datetime, expires_at: datetime | None) -> ExportJob | None:
+def cancel_job(
+    db: AppDb, id_: str, now: datetime, expires_at: datetime | None, queue: Queue | None = None
+) -> ExportJob | None:
     """End the job as cancelled, wherever it stands; None if it had ended already."""
     going = sa.and_(JOBS.c.id == id_, JOBS.c.state.in_(states_before(JobState.CANCELLED)))
-    return _end(db, going, JobState.CANCELLED, now, expires_at=expires_at)
+    return _end(db, going, JobState.CANCELLED, now, queue=queue, expires_at=expires_at)
+
+
+def change_job(db: AppDb, seen: ExportJob, changed: ExportJob, now: datetime, enqueue: Enqueue) -> ExportJob | None:
+    """Put another wish, owner and time in the place of those of a job that nobody has begun, and into its next turn.
+
+    None if somebody began, ended or changed it since it was seen.
+    """
+    waits = JOBS.c.state.in_((JobState.SCHEDULED, JobState.QUEUED))
+    same = sa.and_(JOBS.c.id == seen.id, JOBS.c.turn == seen.turn, JOBS.c.revision == seen.revision, waits)
+    values = wish_row(changed) | {
+        "owner_id": changed.owner.id,
+        "owner": write_principal(changed.owner),
+        "state": changed.state,
+        "priority": changed.priority,
+        "due_at": changed.due_at,
+        "turn": seen.turn + 1,
+        "failures": 0,
+        "error": None,
+        "modified_at": now,
+    }
+    with db.write() as connection:
+        job = _change_in(connection, same, **values)
+        if job is not None:
+            enqueue(connection)
+    return job
 
 
 def retry_job(db: AppDb, job: ExportJob, turn: int, now: datetime, enqueue: Enqueue) -> ExportJob | None:
@@ -294,6 +335,7 @@ def _end(
     now: datetime,
     totals: Mapping[str, float] = MappingProxyType({}),
     filter: str | None = None,
+    queue: Queue | None = None,
     **values: Any,
 ) -> ExportJob | None:
     """The job as it has ended, with all that goes with an end; None if the condition did not hold."""
@@ -303,6 +345,8 @@ def _end(
             write_job_end(connection, job, now, filter)
             add_totals(connection, {state: 1, **totals})
             insert_job_deliveries(connection, job)
+            if queue is not None:
+                insert_follower(connection, job, now, queue)
     return job
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from offtake.appdb import jobs as table
+from offtake.appdb.followers import next_instant
 from offtake.appdb.idempotency import Once
 from offtake.appdb.schedule_runs import find_run_of
 from offtake.appdb.shares import revoke_shares_of_job
@@ -41,7 +42,7 @@ class Submission:
     `instant` is what relative dates mean, if that is not its start. `within` is called with the connection and the new
     job in the transaction that remembers it: if it raises, there is no job. `deliveries` are as `check_deliveries`
     wants them; a job that has some is not shared. `name`, `dialect`, `external_id`, `extra` and `recurrence` are as
-    `ExportJob` has them.
+    `ExportJob` has them; one that recurs is not shared, and starts at its first instant that is not in the past.
     """
 
     start_at: datetime | None = None
@@ -75,6 +76,42 @@ def submit_export(
     Raises what `open_download` raises before its first byte, IdempotencyMismatch, and Conflict for an id in use.
     """
     how = how or Submission()
+    prepared = prepare_export(runtime, principal, request, how)
+    job, now = prepared.job, prepared.job.created_at
+    once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
+    if how.share_running and not job.deliveries and job.recurrence is None:
+        going = table.find_alike(runtime.appdb, principal.id, request, prepared.start)
+        if going is not None:
+            id_ = going.id if once is None else table.share_job(runtime.appdb, going.id, once)
+            return Submitted(going if id_ == going.id else find_export(runtime, principal, id_), False)
+
+    def enqueue(connection: Any) -> None:
+        if how.within is not None:
+            how.within(connection, job)
+        runtime.queue.enqueue(connection, prepared.turn(0))
+
+    current_trail().thing = job.id
+    made_before = table.insert_job(runtime.appdb, job, enqueue, once)
+    return (
+        Submitted(job, True) if made_before is None else Submitted(find_export(runtime, principal, made_before), False)
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job proven and not yet remembered, and when it may start: what its `due_at` says, but never in the past."""
+
+    job: ExportJob
+    start: datetime
+
+    def turn(self, number: int) -> Turn:
+        """Its place in the queue."""
+        delay_s = (self.start - self.job.created_at).total_seconds()
+        return Turn(self.job.id, number, self.job.tenant, self.job.priority, delay_s)
+
+
+def prepare_export(runtime: Runtime, principal: Principal, request: ExportRequest, how: Submission) -> Prepared:
+    """The job that would do it. Raises what `submit_export` raises before there is a job."""
     _check_submission(runtime, how)
     deliveries = check_deliveries(runtime, how.deliveries)
     check_file(runtime, request)
@@ -83,13 +120,9 @@ def submit_export(
         raise InvalidRequest("A job belongs to one tenant.", hint="Name a tenant.")
     runtime.counters.check_day(principal)
     now = runtime.now()
-    start = now if how.start_at is None else max(how.start_at, now)
-    once = None if how.idempotency_key is None else _once(principal, how.idempotency_key, request, how, now)
-    if how.share_running and not deliveries:
-        going = table.find_alike(runtime.appdb, principal.id, request, start)
-        if going is not None:
-            id_ = going.id if once is None else table.share_job(runtime.appdb, going.id, once)
-            return Submitted(going if id_ == going.id else find_export(runtime, principal, id_), False)
+    wanted = _first_instant(how.recurrence, now) if how.recurrence else how.start_at or now
+    start = max(wanted, now)
+    due_at = how.instant or (wanted if how.recurrence else start)
     job = ExportJob(
         id=new_id(),
         tenant=principal.tenant,
@@ -97,7 +130,7 @@ def submit_export(
         request=request,
         state=JobState.SCHEDULED if start > now else JobState.QUEUED,
         created_at=now,
-        due_at=start if how.instant is None else how.instant,
+        due_at=due_at,
         needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,
@@ -108,19 +141,17 @@ def submit_export(
         extra=how.extra,
         recurrence=how.recurrence,
     )
-    delay_s = (start - now).total_seconds()
-    turn = Turn(job.id, 0, job.tenant, job.priority, delay_s)
+    return Prepared(job, start)
 
-    def enqueue(connection: Any) -> None:
-        if how.within is not None:
-            how.within(connection, job)
-        runtime.queue.enqueue(connection, turn)
 
-    current_trail().thing = job.id
-    made_before = table.insert_job(runtime.appdb, job, enqueue, once)
-    return (
-        Submitted(job, True) if made_before is None else Submitted(find_export(runtime, principal, made_before), False)
-    )
+def _first_instant(recurrence: Recurrence, now: datetime) -> datetime:
+    """The first that is not in the past; the start itself if that is now, to the second."""
+    first = next_instant(recurrence, max(recurrence.start, now).replace(microsecond=0))
+    if first is None:
+        raise InvalidRequest("This rule has no instant left.", hint="Change it, or its start.", pointer="/rrule")
+    if first > now + FURTHEST:
+        raise InvalidRequest("The first instant is more than a year away.", pointer="/rrule")
+    return first
 
 
 def _check_submission(runtime: Runtime, how: Submission) -> None:
@@ -209,7 +240,7 @@ def cancel_export(runtime: Runtime, principal: Principal, job_id: str) -> Export
     """
     job = _own_export(runtime, principal, job_id)
     now = runtime.now()
-    done = table.cancel_job(runtime.appdb, job.id, now, expires_at(runtime, job, now))
+    done = table.cancel_job(runtime.appdb, job.id, now, expires_at(runtime, job, now), runtime.queue)
     if done is None:
         job = find_export(runtime, principal, job_id)
         if job.state is not JobState.CANCELLED:
@@ -234,7 +265,7 @@ def retry_export(runtime: Runtime, principal: Principal, job_id: str) -> ExportJ
 
 
 def delete_export(runtime: Runtime, principal: Principal, job_id: str) -> None:
-    """Forget the job, delete its bytes and revoke its shares; one that runs is cancelled first.
+    """Forget the job, delete its bytes and revoke its shares; one that runs is cancelled first, and its series ends.
 
     Raises NotFound, InsufficientScope.
     """

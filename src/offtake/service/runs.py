@@ -137,6 +137,7 @@ def _commit(runtime: Runtime, job: ExportJob, artifact: Artifact, rows: int, met
                 now=now,
                 expires_at=expiry,
                 filter=filter,
+                queue=runtime.queue,
             ) or _is_committed(runtime, job, artifact)
         except Unavailable:
             time.sleep(BEAT_S)
@@ -162,7 +163,7 @@ def settle_failure(runtime: Runtime, job: ExportJob, error: OfftakeError, *, fin
             if again:
                 table.repeat_job(runtime.appdb, job, told, lambda c: runtime.queue.enqueue(c, turn))
             else:
-                table.fail_job(runtime.appdb, job, told, now, expires_at(runtime, job, now))
+                table.fail_job(runtime.appdb, job, told, now, expires_at(runtime, job, now), runtime.queue)
             return
         except Unavailable:
             time.sleep(BEAT_S)
