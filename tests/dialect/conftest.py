@@ -14,7 +14,7 @@ from api.desk import run_turns
 from offtake.app import build_runtime
 from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
-from sites import ListedQueue, serve
+from sites import ListedQueue, Site, serve
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Demo:
     client: httpx2.Client  # of its root; sends no key by itself
     keys: dict[str, str]
     tenant_uuid: str
+    site: Site
 
     def run(self) -> None:
         """Run every job that waits, and what comes of it, until none does."""
@@ -52,7 +53,7 @@ def served_demo(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     runtime = build_runtime(load_settings(home / "offtake.yaml"), with_jobs=True)
     runtime = replace(runtime, queue=ListedQueue(), now=clock)
     with serve(runtime) as site, httpx2.Client(base_url=site.url, timeout=60) as client:
-        yield Demo(runtime, clock, client, card["keys"], card["tenant_uuid"])
+        yield Demo(runtime, clock, client, card["keys"], card["tenant_uuid"], site)
 
 
 @pytest.fixture
