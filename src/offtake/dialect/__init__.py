@@ -1,6 +1,6 @@
 """The export APIs of five products, as their clients know them. One line an API; none knows another."""
 
-from offtake.dialect import altafid, camunda
+from offtake.dialect import altafid, camunda, optimaite
 from offtake.web.entrypoint import Entrypoint
 
-ENTRYPOINTS: tuple[Entrypoint, ...] = (altafid.ENTRYPOINT, camunda.ENTRYPOINT)
+ENTRYPOINTS: tuple[Entrypoint, ...] = (altafid.ENTRYPOINT, camunda.ENTRYPOINT, optimaite.ENTRYPOINT)

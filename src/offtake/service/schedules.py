@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 from offtake.appdb import schedule_runs as runs_table
 from offtake.appdb import schedules as table
@@ -237,6 +238,16 @@ def _check_overlap(draft: ScheduleDraft) -> None:
         hint = "Use overlap queue or allow."
     if detail:
         raise InvalidRequest(detail, hint=hint, pointer="/overlap")
+
+
+def read_timetable(rrule: str, timezone: str, start: datetime) -> Timetable:
+    """The timetable whose start is local to the zone, or an instant, when clocks there show the local time.
+
+    Raises InvalidRequest for a zone that does not exist; the rest is for `first_instant` to say.
+    """
+    zone = ZoneInfo(read_timezone(timezone) or timezone)
+    local = start.astimezone(zone) if start.tzinfo is not None and start.year in YEARS else start
+    return Timetable(rrule, timezone, local.replace(tzinfo=None))
 
 
 def first_instant(runtime: Runtime, timetable: Timetable) -> datetime:

@@ -22,6 +22,7 @@ __all__ = [
     "read_filter_text",
     "read_grouping",
     "read_measure",
+    "which_rows",
     "write_wish",
 ]
 
@@ -90,6 +91,12 @@ def _holds(field: FieldView, value: object) -> bool:
     except (KeyError, ValueError, ArithmeticError, TypeError):
         return False
     return True
+
+
+def which_rows(request: ExportRequest) -> str:
+    """What the request says about rows, as JSON that is equal for equal requests: filter, range, search."""
+    wish = write_wish(request)
+    return json.dumps({name: wish[name] for name in ("filter", "date_range", "q") if name in wish}, sort_keys=True)
 
 
 def write_wish(request: ExportRequest) -> dict[str, Any]:
