@@ -21,6 +21,7 @@ from offtake.appdb.database import open_appdb
 from offtake.encode import FORMATS
 from offtake.errors import SourceFailed
 from offtake.model.access import Secret, Tenant
+from offtake.model.cors import NO_CORS, Cors
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.delivery import WebhookRules
 from offtake.model.export import Plan
@@ -221,10 +222,10 @@ class Site:
 
 
 @contextmanager
-def serve(runtime: Runtime) -> Iterator[Site]:
+def serve(runtime: Runtime, *, cors: Cors = NO_CORS) -> Iterator[Site]:
     """The runtime's HTTP service on a free port for as long as the block runs."""
     log = io.StringIO()
-    with serve_app(create_app(runtime, open_log(log))) as port:
+    with serve_app(create_app(runtime, open_log(log), cors=cors)) as port:
         try:
             yield Site(f"http://127.0.0.1:{port}", port, log)
         finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from offtake.appdb.absent import absent_appdb
 from offtake.appdb.database import open_appdb, plain_url
 from offtake.encode import FORMATS
+from offtake.model.cors import NO_CORS, Cors
 from offtake.model.dataset import DIALECTS
 from offtake.model.delivery import Target
 from offtake.model.ports import SourceSpec
@@ -106,10 +107,12 @@ def close_runtime(runtime: Runtime) -> None:
     runtime.appdb.close()
 
 
-def create_app(runtime: Runtime, log: Any = None, dialects: Collection[str] = DIALECTS) -> "ASGIApp":
+def create_app(
+    runtime: Runtime, log: Any = None, dialects: Collection[str] = DIALECTS, cors: Cors = NO_CORS
+) -> "ASGIApp":
     """The HTTP service over a runtime, which it closes at shutdown: the native API and those dialects.
 
-    It logs JSON lines to stderr, or to `log`.
+    Pages of the origins in `cors` may call it. It logs JSON lines to stderr, or to `log`.
     """
     # Imported here: they cost 0.3 s, which an export on the command line would pay for nothing.
     from offtake.api.routes import NATIVE
@@ -123,4 +126,4 @@ def create_app(runtime: Runtime, log: Any = None, dialects: Collection[str] = DI
     start_tracing(log)
     # The native API claims every path, so it comes last.
     site = Site(runtime, log, (*(one for one in ENTRYPOINTS if one.name in dialects), NATIVE))
-    return guard(build_server(site, partial(close_runtime, runtime)), site)
+    return guard(build_server(site, partial(close_runtime, runtime)), site, cors)

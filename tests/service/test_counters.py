@@ -35,6 +35,23 @@ def test_a_tenant_has_so_many_downloads_at_once_whoever_asks() -> None:
         pass
 
 
+def test_a_tenants_rate_is_not_used_up_by_a_key_that_is_over_its_own() -> None:
+    counters = Counters(Limits(rate="1/year", rate_per_tenant="3/year"))
+    refused = [(allowance.limit, bool(allowance.refusal)) for who in (ANN, ANN, ANN, BOB, EVE)
+               if (allowance := counters.count_request(who))]  # fmt: skip
+    assert refused == [(1, False), (1, True), (1, True), (1, False), (1, False)]
+
+
+def test_a_rate_may_be_of_any_period() -> None:
+    counters = Counters(Limits(rate="", rate_per_tenant="1 per 3 months"))
+    assert counters.count_stranger("192.0.2.7") is None
+    counters.count_request(ANN)
+    allowance = counters.count_request(BOB)
+    assert allowance is not None
+    assert allowance.refusal is not None
+    assert allowance.refusal.detail == "This tenant may send 1 requests per 3 months."
+
+
 def test_zero_means_no_limit() -> None:
     counters = Counters(Limits(rate="", downloads_per_key=0, downloads_per_tenant=0))
     assert counters.count_request(ANN) is None

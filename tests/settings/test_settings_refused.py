@@ -102,6 +102,17 @@ def test_every_problem_is_told_at_once(refusals: Refusals) -> None:
             "secrets: [{id: a, file: f, not_after: soon}]",
             "1: 'not_after' expects a date or an instant, such as 2027-01-31T00:00:00Z",
         ),
+        ("limits: {rate_per_tenant: 1}", "1: 'rate_per_tenant' expects text, found a number; put it in quotes"),
+        ("limits: {rate: 5 often}", "1: 'rate' expects a number and a period, such as 60000/minute"),
+        ("cors: {max_age_s: -1}", "1: 'max_age_s' expects 0 or more"),
+        *[
+            (
+                f"cors: {{origins: ['{origin}']}}",
+                "1: 'origins' expects what browsers send, such as https://app.example.com, in lower case and"
+                " without a path",
+            )
+            for origin in ("app.example.com", "https://app.example.com/", "https://App.example.com", "", "null")
+        ],
         (
             "jwt: {issuers: [{issuer: a, audience: b, jwks_url: 'https://c', algorithms: [HS256]}]}",
             f"1: unknown algorithm 'HS256', did you mean 'RS256'? Accepted: {ALGORITHMS}",

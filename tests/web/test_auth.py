@@ -2,16 +2,20 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from issuers import TokenServer
 from offtake.api.routes import NATIVE
-from offtake.errors import Forbidden, RateLimited, Unauthenticated
+from offtake.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from offtake.model.access import Principal
 from offtake.model.limits import Limits
+from offtake.model.token import Issuer
 from offtake.service.access import create_key, list_keys, local_principal, revoke_key
+from offtake.service.jwks import KeyRing
 from offtake.service.runtime import Runtime
 from offtake.web.auth import admit_first
 from offtake.web.logs import open_log
@@ -21,8 +25,8 @@ from sites import FakeSource, few, make_key, make_runtime
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    """A service where each key may ask three times a minute."""
-    runtime = make_runtime(tmp_path_factory.mktemp("home"), {"fake": FakeSource(few)}, limits=Limits(rate="3/minute"))
+    """A service where each key may ask three times a year."""
+    runtime = make_runtime(tmp_path_factory.mktemp("home"), {"fake": FakeSource(few)}, limits=Limits(rate="3/year"))
     yield runtime
     runtime.appdb.close()
 
@@ -63,6 +67,16 @@ def test_if_none_is_valid_the_last_says_why(runtime: Runtime) -> None:
         ask(runtime, "nonsense", revoked)
     with pytest.raises(Unauthenticated, match="Nobody knows"):
         ask(runtime, revoked, "nonsense")
+
+
+def test_a_token_whose_issuer_is_away_does_not_stand_in_the_way_of_a_key(runtime: Runtime) -> None:
+    issuer = Issuer("https://login.example.com", ("us",), "/nowhere")
+    believing = replace(runtime, issuers={issuer.name: KeyRing(issuer)})
+    token = TokenServer(issuer.name).token()
+    key = make_key(runtime)
+    assert ask(believing, token, key).id == holder(runtime, key)
+    with pytest.raises(Unavailable):
+        ask(believing, token)
 
 
 def test_without_any_secret_one_is_asked_for(runtime: Runtime) -> None:

@@ -26,6 +26,7 @@ from offtake.web.address import absolute_url
 from offtake.web.artifacts import send_artifact
 from offtake.web.auth import API_KEY, BEARER, Caller, authenticate_request
 from offtake.web.events import send_events
+from offtake.web.rates import count_stranger
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
 
@@ -133,6 +134,7 @@ def find_file(
     """The file, for whoever has a key or a link. Raises what `find_artifact` and `open_link` raise, Unauthenticated."""
     runtime = site_of(request).runtime
     if signature is not None:
+        count_stranger(request)
         return open_link(runtime, Link(export_id, expires or "", Signature(key or "", signature)))
     return exports.find_artifact(runtime, authenticate_request(request), export_id)[1]
 

@@ -22,11 +22,15 @@ TIDY_S = 60.0
 
 @dataclass(frozen=True)
 class Allowance:
-    """Where a key stands: requests a window, how many are left, seconds until there are more."""
+    """Where somebody stands who has just asked: requests a window, how many are left, when there are more again.
+
+    `reset_at` is in seconds since 1970. `refusal`: this one was already too many.
+    """
 
     limit: int
     remaining: int
-    reset_s: int
+    reset_at: int
+    refusal: RateLimited | None = None
 
 
 class _Memory(MemoryStorage):
@@ -49,7 +53,7 @@ class Counters:
     def __init__(self, limits: Limits) -> None:
         try:
             storage = storage_from_string(limits.store) if limits.store else _Memory()
-            self._rate = parse(limits.rate) if limits.rate not in ("", "0") else None
+            self._rate, self._tenant_rate = _rate(limits.rate), _rate(limits.rate_per_tenant)
         except (ConfigurationError, ValueError) as error:
             raise InvalidConfig(
                 "limits: the rate or the store cannot be read.",
@@ -63,16 +67,33 @@ class Counters:
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether counting asks another machine, which no event loop should wait for."""
+        return bool(self._limits.store)
+
     def count_request(self, principal: Principal) -> Allowance | None:
-        """Count one request of the key; None where no rate is set. Raises RateLimited."""
-        if self._rate is None:
+        """Count one request of the key and of its tenant: how the one with less left stands. None without rates."""
+        key = self._count(self._rate, principal.id, "This key")
+        if self._tenant_rate is None or (key is not None and key.refusal is not None):
+            return key
+        tenant = self._count(self._tenant_rate, f"tenant {principal.tenant}", "This tenant")
+        assert tenant is not None
+        return tenant if key is None or tenant.refusal or tenant.remaining < key.remaining else key
+
+    def count_stranger(self, address: str) -> Allowance | None:
+        """Count one request that came from there without a valid credential; None where no rate is set."""
+        return self._count(self._rate, f"address {address}", "Without a valid key, this address")
+
+    def _count(self, rate: RateLimitItem | None, who: str, called: str) -> Allowance | None:
+        if rate is None:
             return None
-        allowed = self._requests.hit(self._rate, principal.id)
-        reset_time, remaining = self._requests.get_window_stats(self._rate, principal.id)
-        reset_s = max(1, math.ceil(reset_time - time.time()))
-        if not allowed:
-            raise _limited(f"This key may send {self._limits.rate.replace('/', ' requests per ')}.", reset_s)
-        return Allowance(self._rate.amount, remaining, reset_s)
+        is_allowed = self._requests.hit(rate, who)
+        reset_time, remaining = self._requests.get_window_stats(rate, who)
+        now = time.time()
+        reset_at = math.ceil(max(reset_time, now + 1))
+        refusal = None if is_allowed else _limited(f"{called} may send {_told(rate)}.", math.ceil(reset_at - now))
+        return Allowance(rate.amount, remaining, reset_at, refusal)
 
     @contextmanager
     def slot(self, principal: Principal) -> Iterator[None]:
@@ -117,6 +138,16 @@ class Counters:
     def _add(self, item: RateLimitItem | None, principal: Principal, amount: int) -> None:
         if item is not None and amount:
             self._days.hit(item, str(principal.tenant), cost=amount)
+
+
+def _rate(text: str) -> RateLimitItem | None:
+    rate = parse(text) if text else None
+    return rate if rate is not None and rate.amount else None
+
+
+def _told(rate: RateLimitItem) -> str:
+    period = rate.GRANULARITY.name if rate.multiples == 1 else f"{rate.multiples} {rate.GRANULARITY.name}s"
+    return f"{rate.amount} requests per {period}"
 
 
 def _limited(detail: str, retry_after_s: int) -> RateLimited:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from offtake.errors import InvalidConfig
 from offtake.model.access import Secret, Tenant
+from offtake.model.cors import NO_CORS, Cors
 from offtake.model.dataset import DIALECTS, Dataset
 from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
@@ -58,6 +59,7 @@ class Settings:
     targets: Mapping[str, TargetSpec]
     trusted_proxies: tuple[str, ...] = ()
     issuers: tuple[Issuer, ...] = ()
+    cors: Cors = NO_CORS
     dialects: tuple[str, ...] = DIALECTS
 
 
@@ -90,6 +92,7 @@ def load_settings(path: Path, environ: Mapping[str, str] | None = None) -> Setti
         targets=build_targets(document, body, folder),
         trusted_proxies=build_proxies(document, body),
         issuers=build_issuers(document, body, folder),
+        cors=Cors(tuple(body.cors.origins), body.cors.max_age_s),
         dialects=tuple(name for name in DIALECTS if name not in off),
     )
     document.refuse()

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from offtake.model.cors import Cors
 from offtake.model.dataset import FieldType, Mask, Schemas
 from offtake.model.delivery import SmtpSpec, TargetSpec, WebhookRules
 from offtake.model.job import JobLimits, Retention
@@ -25,9 +26,16 @@ from offtake.model.token import Algorithm, ClaimPaths, Issuer
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 RATE = r"^[0-9]+ ?(/|per) ?([0-9]+ ?)?(second|minute|hour|day|month|year)s?$"
 
+ORIGIN = r"^(\*|[a-z][a-z0-9+.-]*://[a-z0-9._\[\]:-]+)$"
+
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=NAME)]
-Rate = Annotated[str, Field(pattern=RATE, description="How many requests a key may make, such as 60000/minute.")]
+Rate = Annotated[
+    str,
+    BeforeValidator(lambda value: "0/minute" if value == 0 and not isinstance(value, bool) else value),
+    Field(pattern=RATE, description="How many requests, such as 60000/minute; 0 = no limit."),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": RATE, "minimum": 0, "maximum": 0}),
+]
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 TypeName = Annotated[FieldType, Field(strict=False)]
@@ -155,6 +163,7 @@ class LimitsBody(Body):
     """How much one key and one tenant may take at a time; 0 = no limit."""
 
     rate: Rate | None = None
+    rate_per_tenant: Rate | None = None
     downloads_per_key: Count = Limits.downloads_per_key
     downloads_per_tenant: Count = Limits.downloads_per_tenant
     download_s: Count = Limits.download_s
@@ -309,6 +318,17 @@ class JwtBody(Body):
     )
 
 
+class CorsBody(Body):
+    """Which pages of other origins may call the service from a browser."""
+
+    origins: list[Annotated[str, Field(pattern=ORIGIN)]] = Field(
+        default=[], description="Such as https://app.example.com; * for all."
+    )
+    max_age_s: Annotated[int, Field(ge=0, le=86400)] = Field(
+        default=Cors.max_age_s, description="How long browsers remember what is allowed."
+    )
+
+
 class TargetBody(PlaceBody):
     """A place for copies of finished files."""
 
@@ -347,6 +367,7 @@ class FileBody(Body):
     webhooks: WebhooksBody = WebhooksBody()
     deliveries: DeliveriesBody = DeliveriesBody()
     jwt: JwtBody = JwtBody()
+    cors: CorsBody = CorsBody()
     dialects: dict[Literal["optimaite", "exelensia", "camunda", "altafid", "rebilly"], bool] = Field(
         default={}, description="Which foreign APIs are served; all of them but those set to false."
     )

@@ -102,10 +102,12 @@ def _complaint(detail: ErrorDetails) -> tuple[Location, str]:
 
 def _pattern_complaint(location: Location) -> str:
     key = str(location[-1])
-    if key in ("rate", "rate_limit"):
+    if key in ("rate", "rate_limit", "rate_per_tenant"):
         return f"{key!r} expects a number and a period, such as 60000/minute"
     if key in ("public_url", "jwks_url"):
         return f"{key!r} expects an address that begins with http:// or https://"
+    if len(location) > 1 and location[-2] == "origins":
+        return "'origins' expects what browsers send, such as https://app.example.com, in lower case and without a path"
     return f"{key!r}: names hold letters, digits, '_', '-' and '.', and begin with a letter, a digit or '_'"
 
 

@@ -8,9 +8,10 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from offtake.errors import Forbidden, Unauthenticated
+from offtake.errors import Forbidden, OfftakeError, Unauthenticated, Unavailable
 from offtake.model.access import Principal
 from offtake.service.access import authenticate
+from offtake.web.rates import count_request
 from offtake.web.site import Site, site_of
 
 # They only tell OpenAPI what to send; `read_secret` reads it, and says what is wrong.
@@ -36,11 +37,11 @@ def admit_first(request: Request, secrets: Sequence[str]) -> Principal:
     failed for if none is valid, Unauthenticated if none was sent, Forbidden, RateLimited.
     """
     site = site_of(request)
-    failure = Unauthenticated("This needs a key.", hint=HOW)
+    failure: OfftakeError = Unauthenticated("This needs a key.", hint=HOW)
     for secret in secrets:
         try:
             principal = authenticate(site.runtime, secret)
-        except Unauthenticated as error:
+        except (Unauthenticated, Unavailable) as error:  # the issuer of one may be away, the next be a key
             failure = error
         else:
             return _admit(site, request, principal)
@@ -49,7 +50,7 @@ def admit_first(request: Request, secrets: Sequence[str]) -> Principal:
 
 def _admit(site: Site, request: Request, principal: Principal) -> Principal:
     request.state.principal = principal
-    request.state.allowance = site.runtime.counters.count_request(principal)
+    count_request(request, principal)
     _check_tenant(site, principal, request.headers.get("x-tenant-uuid"))
     return principal
 

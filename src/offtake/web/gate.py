@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import OfftakeError, TooLarge
-from offtake.service.counters import Allowance
+from offtake.model.cors import NO_CORS, Cors
 from offtake.service.trail import following
 from offtake.web.audit import Seen, write_audit
+from offtake.web.cors import open_to
 from offtake.web.entrypoint import refuse
 from offtake.web.logs import where
+from offtake.web.rates import metered
 from offtake.web.shares import check_tokens
 from offtake.web.site import Site
 
@@ -31,16 +33,35 @@ SECURITY_HEADERS = {
 }
 
 
-def guard(app: ASGIApp, site: Site) -> ASGIApp:
-    """The application behind the gate."""
+def guard(app: ASGIApp, site: Site, cors: Cors = NO_CORS) -> ASGIApp:
+    """The application behind the gate. Whatever is answered, refusals of the gate too, other origins may read."""
+    inside = open_to(metered(_checked(app, site), site), cors)
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _Visit(scope, site).run(app, receive, send)
+            await _Visit(scope, site).run(inside, receive, send)
         else:
             await app(scope, receive, send)
 
     return gate
+
+
+def _checked(app: ASGIApp, site: Site) -> ASGIApp:
+    """The application without requests whose body is too large, or that show a token where it opens nothing."""
+    limit = site.runtime.limits.body_bytes
+
+    async def check(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        try:
+            check_tokens(request)
+            if limit and _announced(scope) > limit:
+                raise _too_large(limit)
+        except OfftakeError as error:
+            await refuse(site.entrypoints, request, error)(scope, receive, send)
+        else:
+            await app(scope, _limited(receive, limit) if limit else receive, send)
+
+    return check
 
 
 class _Visit:
@@ -63,25 +84,13 @@ class _Visit:
         """Pass the request on; never raises, for what a server prints about an exception may quote a row."""
         with following() as trail:
             try:
-                await self._pass_on(app, receive, self._counted(send))
+                await app(self.scope, receive, self._counted(send))
             except Exception as error:
                 self.state["failure"] = error
             finally:
                 self._write_down()
                 seen = Seen(self.method, self._route, self.status, self.sent, self.request_id, self.scope)
                 await write_audit(self.site, trail, seen)
-
-    async def _pass_on(self, app: ASGIApp, receive: Receive, send: Send) -> None:
-        limit = self.site.runtime.limits.body_bytes
-        request = Request(self.scope)
-        try:
-            check_tokens(request)
-            if limit and _announced(self.scope) > limit:
-                raise _too_large(limit)
-        except OfftakeError as error:
-            await refuse(self.site.entrypoints, request, error)(self.scope, receive, send)
-        else:
-            await app(self.scope, _limited(receive, limit) if limit else receive, send)
 
     @property
     def _route(self) -> str:
@@ -102,11 +111,6 @@ class _Visit:
         headers["X-Request-Id"] = self.request_id
         for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
-        allowance: Allowance | None = self.state.get("allowance")
-        if allowance is not None:
-            headers["X-RateLimit-Limit"] = str(allowance.limit)
-            headers["X-RateLimit-Remaining"] = str(allowance.remaining)
-            headers["X-RateLimit-Reset"] = str(allowance.reset_s)
 
     def _write_down(self) -> None:
         route = self._route

@@ -22,6 +22,7 @@ from offtake.service.shares import (
 )
 from offtake.web.artifacts import etag_of, send_artifact
 from offtake.web.ranges import parse_ranges
+from offtake.web.rates import count_request
 from offtake.web.responses import stream_response
 from offtake.web.site import site_of
 
@@ -44,11 +45,7 @@ def check_tokens(request: Request) -> None:
 
 async def find_shared(request: Request, token: str, *, prefix: str = MARK) -> Shared:
     """What the token opens, with this request counted. Raises what `open_share` raises, RateLimited."""
-    runtime = site_of(request).runtime
-    shared = await run_sync(partial(open_share, runtime, token, prefix=prefix))
-    request.state.principal = shared.principal
-    request.state.allowance = runtime.counters.count_request(shared.principal)
-    return shared
+    return await run_sync(partial(_find_shared, request, token, prefix))
 
 
 async def send_shared(request: Request, shared: Shared, *, envelope: Envelope | None = None) -> Response:
@@ -74,6 +71,13 @@ async def send_shared(request: Request, shared: Shared, *, envelope: Envelope | 
             with anyio.CancelScope(shield=True):
                 await run_sync(give_back_use, site.runtime, shared, limiter=site.exits)
     return response if is_used else _without_tag(response)
+
+
+def _find_shared(request: Request, token: str, prefix: str) -> Shared:
+    shared = open_share(site_of(request).runtime, token, prefix=prefix)
+    request.state.principal = shared.principal
+    count_request(request, shared.principal)
+    return shared
 
 
 async def _send(request: Request, shared: Shared, envelope: Envelope | None) -> Response:
