@@ -55,7 +55,7 @@ def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> 
     executor = open_executor(settings, runtime, log) if settings.jobs.concurrency else None
     # The app itself logs requests, cuts and bugs, one JSON line each; uvicorn's own words would stand between them.
     options = uvicorn.Config(
-        create_app(runtime, log, settings.dialects),
+        create_app(runtime, log, settings.dialects, settings.cors),
         http=CuttingProtocol,
         ws="none",
         log_level="critical",
