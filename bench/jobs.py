@@ -181,9 +181,12 @@ class _Site:
         return _peak_mb(self._process.pid)
 
     def child_peaks_mb(self) -> list[float]:
-        task = Path(f"/proc/{self._process.pid}/task")
-        children = [pid for each in task.iterdir() for pid in (each / "children").read_text().split()]
-        return [_peak_mb(int(pid)) for pid in children]
+        return [_peak_mb(child) for nursery in _started_by(self._process.pid) for child in _started_by(nursery)]
+
+
+def _started_by(pid: int) -> list[int]:
+    task = Path(f"/proc/{pid}/task")
+    return [int(child) for each in task.iterdir() for child in (each / "children").read_text().split()]
 
 
 def _peak_mb(pid: int) -> float:

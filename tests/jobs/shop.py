@@ -159,10 +159,13 @@ def open_shop(
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
-    """The processes below that one."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
-    )
+    """The processes that run its jobs: those its nursery has forked."""
+    return [child for below in started_by(process.pid) for child in started_by(below)]
+
+
+def started_by(pid: int) -> list[int]:
+    """The processes that one started."""
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(pid) for pid in listed.stdout.split()]
 
 

@@ -37,7 +37,7 @@ def wait_for_runs(shop: Shop, schedules: list[Schedule]) -> None:
         (run,) = list_runs(shop.runtime, clerk, schedule.id)
         assert (run.state, run.instant) == (RunState.SUCCEEDED, schedule.next_at)
         job = shop.look(str(run.job_id))
-        assert (job.state, job.rows, job.due_at, job.attempt) == (JobState.SUCCEEDED, ROWS, schedule.next_at, 1)
+        assert (job.state, job.rows, job.as_of, job.attempt) == (JobState.SUCCEEDED, ROWS, schedule.next_at, 1)
 
 
 def test_a_served_schedule_runs_when_its_time_comes(make_shop: Shops) -> None:

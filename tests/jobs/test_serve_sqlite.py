@@ -7,11 +7,12 @@ import signal
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from jobs.shop import ROWS, Shop, Shops, children, end, is_gone
+from jobs.shop import ROWS, Shop, Shops, children, end, is_gone, started_by
 from offtake.model.job import JobState
 from servers import free_port
 from sites import wait_until
@@ -100,6 +101,27 @@ def test_a_delayed_job_waits_for_its_time(served: Served) -> None:
 def test_the_log_is_json_lines(served: Served) -> None:
     shop, _ = served
     assert all(json.loads(line)["level"] for line in shop.log().splitlines())
+
+
+def test_the_nursery_has_no_thread_that_a_fork_would_miss_and_no_file_of_ours_open(served: Served) -> None:
+    shop, process = served
+    nursery = next(pid for pid in started_by(process.pid) if started_by(pid))
+    threads = {file.read_text().strip() for file in Path(f"/proc/{nursery}/task").glob("*/comm")}
+    # The allocator of Arrow has one, and starts it anew in a child by itself (pthread_atfork).
+    assert len(threads - {"jemalloc_bg_thd"}) == 1, threads
+    opened = {os.readlink(file) for file in Path(f"/proc/{nursery}/fd").iterdir()}
+    assert [name for name in opened if name.startswith(str(shop.home))] == [str(shop.home / "log")]
+
+
+def test_a_job_that_loses_its_nursery_is_handed_on_and_has_not_failed(served: Served) -> None:
+    shop, process = served
+    job_id = shop.submit("second")
+    shop.wait(job_id, JobState.RUNNING)
+    for pid in started_by(process.pid):
+        if started_by(pid):
+            os.kill(pid, signal.SIGKILL)
+    job = shop.wait(job_id)
+    assert (job.state, job.attempt, job.failures) == (JobState.SUCCEEDED, 2, 0)
 
 
 def test_serve_ends_with_its_children(served: Served) -> None:

@@ -1,16 +1,18 @@
 """The process below `offtake serve` or `offtake worker` that runs one job at a time."""
 
 import os
-import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from offtake.cli import collect_garbage_from_now
 from offtake.errors import OfftakeError
 from offtake.jobs.child import serve_child
+from offtake.jobs.parent import die_with_parent
 from offtake.model.ports import Stop
 from offtake.service.spans import end_tracing
 from offtake.web.logs import open_log, where
@@ -19,19 +21,18 @@ FAILED, ENDED = 1, 128 + signal.SIGTERM
 BEHIND = 10  # nice(2): with the processors full, people who wait for an answer go before jobs
 
 
-def run_child(config: Path) -> None:
-    """Run what stdin says until it ends. SIGTERM breaks a running job off; Ctrl-C is for the parent."""
+def run_child(config: Path, line: Connection) -> None:
+    """Run what comes over the line until it ends. SIGTERM breaks a running job off; Ctrl-C is for the parent."""
+    die_with_parent()
     leave = Stop()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: leave.set())
-    # Whatever prints must not stand between our answers.
-    answers = os.dup(1)
-    os.dup2(2, 1)
+    os.dup2(2, 1)  # what somebody prints must not look like the service's own
     failures: list[int] = []
 
     def work() -> None:
         try:
-            _serve(config, answers, leave)
+            _serve(config, line, leave)
         except BaseException as error:
             _tell(error)
             failures.append(FAILED)
@@ -44,7 +45,7 @@ def run_child(config: Path) -> None:
     os._exit(ENDED if leave.is_set else sum(failures))
 
 
-def _serve(config: Path, answers: int, leave: Stop) -> None:
+def _serve(config: Path, line: Connection, leave: Stop) -> None:
     from offtake.app import build_child_runtime
     from offtake.settings import load_settings
 
@@ -52,27 +53,20 @@ def _serve(config: Path, answers: int, leave: Stop) -> None:
     collect_garbage_from_now()
     os.nice(BEHIND)
     try:
-        serve_child(runtime, _lines(leave), lambda line: _write(answers, line), leave, _tell)
+        serve_child(runtime, _orders(line, leave), line.send, leave, _tell)
     finally:
         end_tracing()
 
 
-def _lines(leave: Stop) -> Iterator[str]:
-    """What stdin says, until it ends or `leave` is set."""
-    heard, (woken, wake) = b"", os.pipe()
+def _orders(line: Connection, leave: Stop) -> Iterator[Mapping[str, Any]]:
+    """What comes over the line, until it ends or `leave` is set."""
+    woken, wake = os.pipe()
     leave.attach(lambda: os.close(wake))
-    while True:
-        readable, _, _ = select.select([0, woken], [], [])
-        data = b"" if woken in readable else os.read(0, 65536)
-        if not data:
+    while woken not in wait([line, woken]):
+        try:
+            yield line.recv()
+        except (EOFError, ConnectionResetError):
             return
-        heard += data
-        *lines, heard = heard.split(b"\n")
-        yield from (line.decode() for line in lines)
-
-
-def _write(answers: int, line: str) -> None:
-    os.write(answers, f"{line}\n".encode())
 
 
 def _tell(error: BaseException) -> None:

@@ -137,30 +137,24 @@ def serve(
 ) -> None:
     """Serve the API; `ready` is printed once it listens."""
     with telling_failures():
+        from offtake.cli.early import read_settings
+
+        settings = read_settings(config)
         from offtake.cli.serve import run_serve
 
-        run_serve(config, host, port)
+        run_serve(settings, host, port)
 
 
 @app.command()
 def worker(config: Config = DEFAULT_CONFIG) -> None:
     """Run export jobs; `ready` is printed once it takes them. Any number of machines may do so at once."""
     with telling_failures():
+        from offtake.cli.early import read_settings
+
+        settings = read_settings(config)
         from offtake.cli.worker import run_worker
 
-        run_worker(config)
-
-
-@app.command("job-child", hidden=True)
-def job_child(parent: Annotated[int, typer.Option()], config: Config = DEFAULT_CONFIG) -> None:
-    """Run jobs for the process that started this one."""
-    with telling_failures():
-        from offtake.jobs.parent import die_with
-
-        die_with(parent)
-        from offtake.cli.child import run_child
-
-        run_child(config)
+        run_worker(settings)
 
 
 @app.command()

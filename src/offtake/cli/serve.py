@@ -13,9 +13,10 @@ from offtake import demo
 from offtake.app import build_runtime, close_runtime, create_app
 from offtake.cli import collect_garbage_from_now
 from offtake.cli.connection import CuttingProtocol
+from offtake.cli.early import read_settings
 from offtake.cli.worker import Stopping, leave, open_executor
 from offtake.errors import InvalidConfig
-from offtake.settings import load_settings, require_secrets
+from offtake.settings import Settings
 from offtake.web.logs import open_log
 
 GRACE_S = 30  # what a running download gets to finish after SIGTERM
@@ -41,14 +42,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run_serve(config: Path, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. Raises InvalidConfig without a good secret or if the port is taken."""
-    _serve(config, host, port, lambda: typer.echo("ready"))
+def run_serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Raises InvalidConfig if the port is taken."""
+    _serve(settings, host, port, lambda: typer.echo("ready"))
 
 
-def _serve(config: Path, host: str, port: int, on_ready: Callable[[], None]) -> None:
-    settings = load_settings(config)
-    require_secrets(settings)
+def _serve(settings: Settings, host: str, port: int, on_ready: Callable[[], None]) -> None:
     listener = _listen(host, port)
     runtime = build_runtime(settings, with_jobs=True)
     log = open_log(sys.stderr)
@@ -91,7 +90,7 @@ def run_demo(home: Path, port: int, prepare_only: bool) -> None:
     if prepare_only:
         typer.echo(f"prepared {home}")
         return
-    _serve(config, "127.0.0.1", port, lambda: typer.echo(f"{demo.banner(home)}\n\nready"))
+    _serve(read_settings(config), "127.0.0.1", port, lambda: typer.echo(f"{demo.banner(home)}\n\nready"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -4,16 +4,17 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from offtake.app import build_runtime, close_runtime
 from offtake.cli import collect_garbage_from_now
+from offtake.cli.child import run_child
 from offtake.errors import InvalidConfig
 from offtake.service.runtime import Runtime
-from offtake.settings import Settings, load_settings
+from offtake.settings import Settings
 from offtake.web.logs import open_log, where
 
 if TYPE_CHECKING:
@@ -24,13 +25,10 @@ def open_executor(settings: Settings, runtime: Runtime, log: Any) -> "Executor":
     """What runs jobs in this process, in children that read the same configuration. It has not started."""
     from offtake.jobs.executor import Executor
 
-    # -P: whatever Python files lie in the working directory are not what the child is to import.
-    command = (sys.executable, "-P", "-m", "offtake.cli", "job-child", "--config", str(settings.path))
-
     def tell_bug(error: BaseException) -> None:
         log.error("bug", type=type(error).__name__, at=where(error))
 
-    return Executor(runtime, command, log, settings.database, tell_bug)
+    return Executor(runtime, partial(run_child, settings.path), log, settings.database, tell_bug)
 
 
 class Stopping:
@@ -66,9 +64,8 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
-def run_worker(config: Path) -> None:
+def run_worker(settings: Settings) -> None:
     """Run jobs until SIGINT or SIGTERM. Raises InvalidConfig where there can be no worker."""
-    settings = load_settings(config)
     _check(settings)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

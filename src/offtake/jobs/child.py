@@ -1,8 +1,8 @@
 """What a child process does: one job after the other, as its parent tells it."""
 
-import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from offtake.errors import Unavailable
 from offtake.model.job import ExportJob
@@ -15,22 +15,21 @@ AGAIN_S = 0.5  # between two tries to reach an app database that does not answer
 
 def serve_child(
     runtime: Runtime,
-    lines: Iterable[str],
-    say: Callable[[str], None],
+    orders: Iterable[Mapping[str, Any]],
+    say: Callable[[Mapping[str, Any]], None],
     leave: Stop,
     tell_bug: Callable[[BaseException], None],
 ) -> None:
-    """Say `ready`, then run each attempt that a line names and say `done`, until the lines end or `leave` is set.
+    """Say `ready`, then run each attempt that is ordered and say `done`, until orders end or `leave` is set.
 
     A job that runs when `leave` is set breaks off, and nothing is said any more: its attempt is not settled.
     """
-    say(json.dumps({"ready": True}))
-    for line in lines:
-        order = json.loads(line)
+    say({"ready": True})
+    for order in orders:
         is_clean = _run(runtime, order["job"], order["attempt"], leave, tell_bug)
         if leave.is_set:
             return
-        say(json.dumps({"done": order["job"], "clean": is_clean}))
+        say({"done": order["job"], "clean": is_clean})
 
 
 def _run(runtime: Runtime, job_id: str, attempt: int, leave: Stop, tell_bug: Callable[[BaseException], None]) -> bool:

@@ -1,70 +1,63 @@
 """The processes that run jobs: each one at a time, so that a cancelled one can be killed and a greedy one dies alone.
 
-A child is told what to do by a line of JSON on its stdin and answers with lines of JSON on its stdout.
+A child is told what to do over a pipe, and answers over it.
 """
 
-import json
 import os
-import select
 import signal
-import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-READY_S = 60.0  # what a child gets to import everything and open the app database
+from offtake.jobs.nursery import FORKS, LOST
+
+READY_S = 60.0  # what a child gets to open the app database, and the nursery to import everything
 TERM_S = 0.5  # between asking a child to end and ending it
 WAKE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
+Work = Callable[[Connection], None]
+
 
 class Child:
     """One process. Used by one thread at a time."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        # A group of its own: Ctrl-C is for the parent alone.
-        self._process = subprocess.Popen(  # noqa: S603 (it starts this very program)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
-        )
-        self._heard = b""
+    def __init__(self, work: Work) -> None:
+        self._line, theirs = FORKS.Pipe()
+        self._process = FORKS.Process(target=work, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
 
     @property
     def pid(self) -> int:
         """Its process id."""
+        assert self._process.pid is not None
         return self._process.pid
 
     @property
     def is_alive(self) -> bool:
         """Whether it runs."""
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def tell(self, order: dict[str, Any]) -> None:
-        """Send it one line. One that has died says nothing; `listen` will."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
+        """Send it one order. One that has died says nothing; `listen` will."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._line.send(order)
 
     def listen(self, seconds: float) -> dict[str, Any] | None:
         """What it said, waiting at most so long; None if it said nothing. Raises EOFError if it has ended."""
-        assert self._process.stdout is not None
-        until = time.monotonic() + seconds
-        poll = select.poll()  # select() itself knows no descriptor above 1023, which a busy server has
-        poll.register(self._process.stdout, select.POLLIN)
-        while b"\n" not in self._heard:
-            if not poll.poll(1000 * max(0.0, until - time.monotonic())):
+        try:
+            if not self._line.poll(seconds):
                 return None
-            data = os.read(self._process.stdout.fileno(), 65536)
-            if not data:
-                raise EOFError
-            self._heard += data
-        line, _, self._heard = self._heard.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = self._line.recv()
+        except ConnectionResetError:
+            raise EOFError from None
         return answer
 
     def memory_mb(self) -> float:
@@ -78,44 +71,41 @@ class Child:
     def kill(self) -> None:
         """End it: it may break off its query at the database, but it has only a moment to."""
         self._process.terminate()
-        try:
-            self._process.wait(TERM_S)
-        except subprocess.TimeoutExpired:
+        self._process.join(TERM_S)
+        if self.is_alive:
             self._process.kill()
-            self._process.wait()
         self.close()
 
     def close(self) -> None:
-        """Let the pipes of an ended one go."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        """Let an ended one go."""
+        self._process.join()
+        self._line.close()
 
     @property
-    def was_asked_to_end(self) -> bool:
-        """Whether somebody else's SIGTERM ended it, as when a whole service is stopped. It must have ended."""
-        return self._process.wait() in (-signal.SIGTERM, 128 + signal.SIGTERM)
+    def was_ended(self) -> bool:
+        """Whether somebody else ended it: by SIGTERM, as when a whole service is stopped, or with its nursery."""
+        return self._exit_code() in (-signal.SIGTERM, 128 + signal.SIGTERM, LOST)
 
     def why(self) -> str:
         """How it ended, for people. It must have ended."""
-        code = self._process.wait()
+        code = self._exit_code()
         if code >= 0:
             return f"ended with exit code {code}"
         if -code == signal.SIGKILL:
             return "was killed (SIGKILL), perhaps because the machine ran out of memory"
         return f"was ended by {signal.Signals(-code).name}"
 
+    def _exit_code(self) -> int:
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
 
 class Children:
-    """Warm children: one waits idle at any time, at most `most` live. Ended ones are replaced.
+    """Warm children: one waits idle at any time, at most `most` live. Ended ones are replaced."""
 
-    All are started by one thread that lives as long as this process: on Linux a child asks to be killed when its
-    parent dies, and there the parent is the thread that started it (prctl(2), PR_SET_PDEATHSIG).
-    """
-
-    def __init__(self, command: Sequence[str], most: int, on_failure: Callable[[str], None]) -> None:
-        self._command = (*command, "--parent", str(os.getpid()))
+    def __init__(self, work: Work, most: int, on_failure: Callable[[str], None]) -> None:
+        self._work = work
         self._most = most
         self._on_failure = on_failure
         self._changed = threading.Condition()
@@ -186,9 +176,9 @@ class Children:
     def _start_one(self) -> str:
         """Add one to the idle; else why it did not come up."""
         try:
-            child = Child(self._command)
-        except OSError as error:
-            return f"cannot be started: {error.strerror}"
+            child = Child(self._work)
+        except (OSError, EOFError) as error:
+            return f"cannot be started: {type(error).__name__}"
         if not self._is_ready(child):
             child.kill()
             return child.why()

@@ -2,14 +2,14 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dbos import DBOS
 
 from offtake.appdb.database import plain_url
-from offtake.jobs.children import Children
+from offtake.jobs.children import Children, Work
 from offtake.jobs.courier import start_couriers
 from offtake.jobs.lease import Lease
 from offtake.jobs.queue import APPLICATION, QUEUE, VERSION, WORKFLOW
@@ -27,12 +27,12 @@ LEAVE_S = 8.0  # what ending children and putting their jobs back may take
 
 
 class Executor:
-    """Runs exports of the queue until it is told to stop. `command` starts a child process."""
+    """Runs exports of the queue until it is told to stop. `work` is what a child process does."""
 
     def __init__(
         self,
         runtime: Runtime,
-        command: Sequence[str],
+        work: Work,
         log: Any,
         database_url: str,
         tell_bug: Callable[[BaseException], None],
@@ -43,9 +43,7 @@ class Executor:
         self._url = database_url
         self._name = str(uuid.uuid4())
         self._lease = Lease(database_url, self._name, self._at_work, _recover, log, tell_bug)
-        self._children = Children(
-            command, runtime.job_limits.concurrency + 1, lambda why: log.error("child", reason=why)
-        )
+        self._children = Children(work, runtime.job_limits.concurrency + 1, lambda why: log.error("child", reason=why))
         self._leaving = threading.Event()  # children are to be ended, their jobs to be put back
         self._over = threading.Event()
         self._turns = 0

@@ -89,7 +89,7 @@ def _watch(runtime: Runtime, child: Child, job: ExportJob, leaving: threading.Ev
         try:
             answer = child.listen(WATCH_S)
         except EOFError:
-            return _Outcome(hands_on=True) if child.was_asked_to_end else _died(f"The export's process {child.why()}.")
+            return _Outcome(hands_on=True) if child.was_ended else _died(f"The export's process {child.why()}.")
         memory_mb = child.memory_mb()
         if answer is not None:
             return _done(runtime, job, is_clean=answer["clean"] and memory_mb < most_mb / 2)

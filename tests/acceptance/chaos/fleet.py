@@ -34,6 +34,11 @@ def write_home(home: Path, settings: Mapping[str, Any], *, workers: bool) -> str
 
 
 def children_of(pid: int) -> list[int]:
+    """The processes that run its jobs: those its nursery has forked."""
+    return [child for below in _started_by(pid) for child in _started_by(below)]
+
+
+def _started_by(pid: int) -> list[int]:
     """The processes that any thread of that process started and that live."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -102,6 +107,15 @@ class Program:
             if children:
                 os.kill(random.choice(children), signal.SIGKILL)
         return bool(children)
+
+    def kill_nursery(self) -> bool:
+        """kill -9 the process its children are forked from, and they with it; whether it had one."""
+        assert self.process is not None
+        nurseries = [pid for pid in _started_by(self.process.pid) if _started_by(pid)]
+        with suppress(ProcessLookupError):
+            for pid in nurseries:
+                os.kill(pid, signal.SIGKILL)
+        return bool(nurseries)
 
     def end(self) -> int:
         """Ask it to end, and give its exit code."""

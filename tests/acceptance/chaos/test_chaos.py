@@ -171,7 +171,9 @@ def test_a_server_on_sqlite_that_is_killed_again_and_again_finishes_every_job(
         ):
             made = submit_all(fleet)
 
-            disturb(fleet, history, [lambda: kill_and_restart(history, [fleet.serve]), fleet.serve.kill_child])
+            serve = fleet.serve
+            troubles = [lambda: kill_and_restart(history, [serve]), serve.kill_child, serve.kill_nursery]
+            disturb(fleet, history, troubles)
             assert changes[0] > 100
             check_counted(runtime, check_jobs(fleet, made))
             fleet.end()
