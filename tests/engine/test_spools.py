@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offtake.encode.json import JsonOptions
-from offtake.engine.pages import BYTES_AT_ONCE, MOST_MARKS, ROWS_AT_ONCE, Tally, cut_batches, read_rows, spool_chunks
+from offtake.engine.pages import BYTES_AT_ONCE, MOST_MARKS, ROWS_AT_ONCE, Tally, read_rows, spool_chunks
 from offtake.errors import Cancelled, Expired, SourceFailed, StoreFailed
 from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Column, Plan, Reader
@@ -154,15 +154,6 @@ def test_rows_between_sparse_marks_are_found(store: Any) -> None:
     sparse = Spool("s", spool.marks[::8], spool.end, spool.rows, spool.bytes, spool.snapshot_at)
     for start in range(0, 100_000, 7000):
         assert numbers(store, sparse, start, start + 7000) == list(range(start, min(100_000, start + 7000)))
-
-
-@given(st.lists(st.integers(0, 9000), max_size=5), st.integers(50, 6000), st.integers(5000, 200_000))
-@settings(max_examples=15)
-def test_batches_have_as_many_rows_as_asked_or_as_many_bytes(sizes: list[int], rows: int, size: int) -> None:
-    cut = list(cut_batches(in_batches(*sizes)(Stop()), rows, size))
-    assert [n for each in cut for n in each.column("n").to_pylist()] == list(range(sum(sizes)))
-    assert all(each.num_rows == rows or each.nbytes >= size // 2 or each.num_rows == 1 for each in cut[:-1])
-    assert all(each.num_rows <= rows for each in cut)
 
 
 def test_pages_begin_where_batches_begin(store: Any) -> None:

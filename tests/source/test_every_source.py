@@ -44,6 +44,13 @@ SLOW = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS id, 1 AS label FROM n",
     "mysql": "SELECT 1 AS id, concat(sleep(60), '') AS label",
 }
+LONG_ROWS = {
+    "postgresql": "SELECT i AS id, repeat('x', 10000) AS label FROM generate_series(1, 3000) n (i)",
+    "duckdb": "SELECT i AS id, repeat('x', 10000) AS label FROM range(1, 3001) t(i)",
+    "sqlite": "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n LIMIT 3000) "
+    "SELECT id, replace(hex(zeroblob(5000)), '0', 'x') AS label FROM n",
+    "mysql": "SELECT seq AS id, repeat('x', 10000) AS label FROM seq_1_to_3000",
+}
 DOWN = {
     "postgresql": "postgresql://reader:hush@127.0.0.1:{port}/crm",
     "duckdb": "duckdb:///{folder}/none.duckdb",
@@ -112,6 +119,14 @@ def test_no_rows_still_have_a_schema(source: Source) -> None:
 def test_a_column_that_is_all_null_keeps_its_rows(source: Source) -> None:
     with reading(source, plan_of(DATASET, "blank"), Stop()) as stream:
         assert rows_of(stream) == [{"blank": None}] * 4
+
+
+def test_long_rows_come_a_few_megabytes_at_a_time(source: Source, sample: Sample) -> None:
+    plan = plan_of(long_dataset(LONG_ROWS[sample.kind]), "id", "label")
+    with reading(source, plan, Stop()) as stream:
+        sizes = [(batch.num_rows, batch.nbytes) for batch in stream]
+    assert sum(rows for rows, _ in sizes) == 3000
+    assert max(size for _, size in sizes) < 12_000_000
 
 
 def test_limit_and_descending_order_hold(source: Source) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ from offtake.model.dataset import Field, FieldType
 from offtake.model.export import Column, Plan, Reader
 from offtake.model.ports import Chunks, RowStream, Source, Stop, Store
 from offtake.model.snapshot import Spool
+from offtake.source.batches import cut_batches
 
 ROWS_AT_ONCE = 5000  # what a page costs at least, and the memory it takes
 BYTES_AT_ONCE = 1 << 20
@@ -78,7 +79,7 @@ def spool_chunks(
         tally.end = MAGIC + len(schema.serialize())
         tally.snapshot_at = rows.snapshot_at
         with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-            for batch in cut_batches(rows, _batch_rows(page_size)):
+            for batch in cut_batches(rows, _batch_rows(page_size), BYTES_AT_ONCE):
                 stop.check()
                 tally.mark()
                 seen.add(batch)
@@ -101,27 +102,6 @@ def _counted(sink: Sink, tally: Tally) -> Chunks:
 def _batch_rows(page_size: int) -> int:
     """About so many that pages, whatever their size, begin where batches begin; without pages, so many."""
     return max(1, ROWS_AT_ONCE // page_size) * page_size if page_size else ROWS_AT_ONCE
-
-
-def cut_batches(
-    batches: Iterable[pa.RecordBatch], rows: int, size: int = BYTES_AT_ONCE
-) -> Generator[pa.RecordBatch, None, None]:
-    """The same rows in batches of so many, the last aside; of fewer where they would have more than `size` bytes."""
-    held: list[pa.RecordBatch] = []
-    held_rows = held_bytes = 0
-    for batch in batches:
-        while batch.num_rows:
-            fitting = (size - held_bytes) * batch.num_rows // max(1, batch.nbytes)
-            taken = batch.slice(0, max(1, min(rows - held_rows, fitting)))
-            batch = batch.slice(taken.num_rows)
-            held.append(taken)
-            held_rows += taken.num_rows
-            held_bytes += taken.nbytes
-            if held_rows == rows or held_bytes >= size:
-                yield pa.concat_batches(held)
-                held, held_rows, held_bytes = [], 0, 0
-    if held:
-        yield pa.concat_batches(held)
 
 
 def read_rows(store: Store, spool: Spool, start: int, end: int) -> tuple[RowStream, JsonOptions]:

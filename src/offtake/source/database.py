@@ -17,8 +17,9 @@ from offtake.model.ports import RowStream, SourceSpec, Stop, Table
 from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source import mysql
 from offtake.source.arrow_types import arrow_type
+from offtake.source.batches import make_batches
 from offtake.source.row_limit import check_row_limit
-from offtake.source.rows_to_arrow import ROWS_PER_BATCH, RowColumn, rows_to_batch
+from offtake.source.rows_to_arrow import RowColumn, rows_to_batch
 
 _UTC = ZoneInfo("UTC")
 _DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
@@ -136,12 +137,12 @@ class DatabaseSource:
             schema = pa.schema([(column.name, column.wanted) for column in types])
             opened.append((schema, snapshot_at, total))
             stop.check()
-            streaming = connection.execution_options(stream_results=True, max_row_buffer=ROWS_PER_BATCH)
+            streaming = connection.execution_options(stream_results=True)
             result = streaming.execute(_numbered(self._build(plan, naive)))
             try:
                 yield rows_to_batch([], types, schema)
-                for rows in result.partitions(ROWS_PER_BATCH):
-                    yield rows_to_batch(rows, types, schema)
+                for batch in make_batches(result.fetchmany, lambda rows: rows_to_batch(rows, types, schema)):
+                    yield batch
                     stop.check()
             except BaseException:
                 # Drivers read a result to its end before they close it: end it first.

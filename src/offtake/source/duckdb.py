@@ -22,6 +22,7 @@ from offtake.model.export import Column, Plan
 from offtake.model.ports import FileSet, RowStream, SourceSpec, Stop, Table
 from offtake.query.sql import build_count, build_select, typing_plans
 from offtake.source.arrow_types import INSTANT
+from offtake.source.batches import BATCH_BYTES, cut_batches
 from offtake.source.cells import DATE_MIN, INSTANT_MIN
 from offtake.source.csv_sniffs import CsvFiles, literal, quoted
 from offtake.source.ducktypes import field_of, is_naive, selected, wanted_type
@@ -29,7 +30,8 @@ from offtake.source.fit import fit_column
 from offtake.source.row_limit import check_row_limit
 
 DIALECT = "duckdb"
-ROWS_PER_BATCH = 16_384
+MOST_ROWS = 16_384
+ROWS_AT_ONCE = 1024  # that DuckDB gives, however long they are; fewer take longer
 SNIFFED_ROWS = 200_000  # of a CSV, to guess its types; the default of 20,480 misses too much
 _READERS = {
     ".parquet": "read_parquet({path}, union_by_name = true)",
@@ -148,9 +150,9 @@ class DuckdbSource:
             query, parameters = self._sql(self._select(plan, types, naive))
             stop.check()
             # A relation streams; a cursor's result would be made whole first.
-            reader = connection.sql(query, params=parameters).to_arrow_reader(ROWS_PER_BATCH)
+            reader = connection.sql(query, params=parameters).to_arrow_reader(ROWS_AT_ONCE)
             yield pa.RecordBatch.from_pylist([], schema=schema)
-            for batch in reader:
+            for batch in cut_batches(reader, MOST_ROWS, BATCH_BYTES):
                 yield self._fitted(batch, plan.columns, schema)
                 stop.check()
 

@@ -27,7 +27,6 @@ from offtake.source.cells import (
 from offtake.source.fit import fit_column
 from offtake.source.nested import json_to_arrow, text_of, values_to_arrow
 
-ROWS_PER_BATCH = 8192
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (wall clock arithmetic)
 _JULIAN_END = 5_373_484.5  # SQLite: a REAL below is a Julian day, beyond it seconds since 1970
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds that would be the year 5138

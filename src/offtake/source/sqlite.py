@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +23,10 @@ from offtake.model.ports import RowStream, SourceSpec, Stop, Table
 from offtake.query.keys import decimal_key, time_key
 from offtake.query.sql import build_count, build_select
 from offtake.source.arrow_types import arrow_type
+from offtake.source.batches import make_batches
 from offtake.source.liteaggregates import add_report_functions
 from offtake.source.row_limit import check_row_limit
 from offtake.source.rows_to_arrow import (
-    ROWS_PER_BATCH,
     RowColumn,
     boolean_value,
     clock_value,
@@ -141,12 +142,12 @@ class SqliteSource:
         with self._snapshot(stop) as connection:
             totals.append(check_row_limit(plan, lambda at_most: self._count(connection, plan, at_most)))
             cursor = connection.execute(*self._sql(build_select(plan, DIALECT)))
-            rows = cursor.fetchmany(ROWS_PER_BATCH)
+            batches = make_batches(cursor.fetchmany, lambda rows: rows_to_batch(rows, types, schema))
+            first = tuple(islice(batches, 1))
             yield rows_to_batch([], types, schema)
-            while rows:
-                yield rows_to_batch(rows, types, schema)
+            for batch in chain(first, batches):
+                yield batch
                 stop.check()
-                rows = cursor.fetchmany(ROWS_PER_BATCH)
 
     @contextmanager
     def _snapshot(self, stop: Stop) -> Iterator[sqlite3.Connection]:
