@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from offtake.appdb.absent import absent_appdb
 from offtake.appdb.database import open_appdb, plain_url
 from offtake.encode import FORMATS
@@ -33,6 +35,8 @@ def build_runtime(settings: Settings, *, with_appdb: bool = True, with_jobs: boo
     Without it, only what needs no key works: the command line exports where nothing may be written but the file.
     Jobs need the store and the queue as well.
     """
+    # Arrow's other pools keep what threads leave behind, and every export has threads of its own: 50 MB, and rising.
+    pa.set_memory_pool(pa.system_memory_pool())
     runtime = Runtime(
         datasets=settings.datasets,
         sources={name: open_source(spec) for name, spec in settings.sources.items()},
