@@ -79,7 +79,7 @@ def serve_route(runtime: Runtime, path: str, route: Callable[..., object]) -> It
     web = WebSite(runtime, open_log(log), (NATIVE,))
     app = FastAPI()
     app.state.site = web
-    install_problems(app, (), ())
+    install_problems(app, ())
     app.add_api_route(path, route, response_class=Response, response_model=None)
     with serve_app(guard(app, web)) as port:
         try:
