@@ -207,6 +207,7 @@ def test_the_manifest_shows_the_window(shop: Shop) -> None:
     job = shop.office.job(shop.office.runs(made)[-1])
     assert [getattr(part, "values", None) for part in job.request.filter.items] == [(0,), (7,), (8,)]  # type: ignore[union-attr]
     assert (job.state, shop.office.runtime.queue.turns[-1].delay_s) == ("scheduled", 40)  # type: ignore[attr-defined]
+    assert job.state_at(shop.office.clock.at) == "scheduled"
 
 
 def test_a_day_is_delivered_when_it_is_over_where_the_schedule_is(shop: Shop) -> None:

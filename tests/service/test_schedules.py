@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from offtake.appdb.jobs import oldest_waiting
 from offtake.appdb.tables_saved import AUDIT
 from offtake.errors import Conflict, InsufficientScope, InvalidRequest, NotFound, OfftakeError, PreconditionFailed
 from offtake.model.dataset import Field, FieldType
@@ -21,7 +22,7 @@ from offtake.notify import open_outbox
 from offtake.service.access import authenticate, local_principal, revoke_key
 from offtake.service.definitions import delete_definition
 from offtake.service.deliveries import deliver_next
-from offtake.service.exports import cancel_export, delete_export, read_manifest
+from offtake.service.exports import cancel_export, delete_export, read_manifest, retry_export
 from offtake.service.schedules import (
     change_schedule,
     create_schedule,
@@ -89,10 +90,29 @@ def test_relative_dates_mean_the_instant_however_late_it_runs(office: Office) ->
     run = office.runs(made)[-1]
     assert run.instant == datetime(2026, 5, 27, 3, 30, tzinfo=UTC)
     job = office.job(run)
-    assert job.due_at == run.instant
+    assert (job.as_of, job.due_at) == (run.instant, NOW + 10 * DAY)
     shown = read_manifest(office.runtime, CLERK, job.id)["filter"]
     assert "2026-05-25T04:00:00Z" in str(shown)
     assert "2026-05-26T04:00:00Z" in str(shown)
+
+
+def test_what_is_caught_up_waits_since_it_was_put_into_the_queue(office: Office) -> None:
+    made = office.schedule("FREQ=DAILY")
+    office.tick(NOW + DAY + 5 * HOUR)
+    (run,) = office.runs(made)
+    job = office.job(run)
+    assert (run.instant, job.due_at) == (NOW + DAY, office.clock.at)
+    assert oldest_waiting(office.runtime.appdb, office.clock.at) == office.clock.at
+
+
+def test_the_export_of_a_run_means_its_instant_when_it_is_retried_too(office: Office) -> None:
+    made = office.schedule("FREQ=DAILY")
+    office.tick(NOW + DAY)
+    (run,) = office.runs(made)
+    cancel_export(office.runtime, CLERK, office.job(run).id)
+    office.clock.at += 3 * DAY
+    retried = retry_export(office.runtime, CLERK, office.job(run).id)
+    assert (retried.as_of, retried.due_at) == (run.instant, office.clock.at)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_week_with_two_tickers_and_breaks_runs_each_instant_once(database: str
         assert [run.instant for run in runs] == expected
         assert {run.state for run in runs} == {RunState.SUCCEEDED}
         jobs = list_jobs(office.runtime.appdb, office.clock.at, definition_id=schedule.draft.definition_id, limit=1000)
-        assert sorted(job.due_at for job in jobs) == expected
+        assert sorted(job.as_of for job in jobs) == expected
         assert {run.job_id for run in runs} == {job.id for job in jobs}
         assert office.look(schedule).runs == len(jobs)
 

@@ -32,6 +32,7 @@ def wish_row(job: ExportJob) -> dict[str, Any]:
         "sort_name": None if job.name is None else job.name.casefold(),
         "words": "\n".join((job.public_id, job.name or "", job.request.schema or "")).casefold(),
         "extra": json.dumps(dict(job.extra), ensure_ascii=False) if job.extra else None,
+        "instant": job.instant,
         "recurrence": None if job.recurrence is None else _write_recurrence(job.recurrence),
     }
 
@@ -103,4 +104,5 @@ def read_job(row: sa.Row[Any]) -> ExportJob:
         recurrence=None if row.recurrence is None else _read_recurrence(row.recurrence),
         follower_id=row.follower_id,
         modified_at=row.modified_at,
+        instant=row.instant,
     )

@@ -212,7 +212,7 @@ def change_job(db: AppDb, seen: ExportJob, changed: ExportJob, now: datetime, en
     """
     waits = JOBS.c.state.in_((JobState.SCHEDULED, JobState.QUEUED))
     same = sa.and_(JOBS.c.id == seen.id, JOBS.c.turn == seen.turn, JOBS.c.revision == seen.revision, waits)
-    values = wish_row(changed) | {
+    values: dict[str, Any] = wish_row(changed) | {
         "owner_id": changed.owner.id,
         "owner": write_principal(changed.owner),
         "state": changed.state,
@@ -223,15 +223,14 @@ def change_job(db: AppDb, seen: ExportJob, changed: ExportJob, now: datetime, en
         "error": None,
         "modified_at": now,
     }
-    with db.write() as connection:
-        job = _change_in(connection, same, **values)
-        if job is not None:
-            enqueue(connection)
-    return job
+    return _requeue(db, same, enqueue, **values)
 
 
 def retry_job(db: AppDb, job: ExportJob, turn: int, now: datetime, enqueue: Enqueue) -> ExportJob | None:
-    """Start a failed or cancelled job over in that turn, due now; None if it is neither, or somebody else just did."""
+    """Start a failed or cancelled job over in that turn, due now; None if it is neither, or somebody else just did.
+
+    A scheduled run's keeps its instant, so that its file shows what it would have shown.
+    """
     ended = states_before(JobState.QUEUED) - {JobState.SCHEDULED, JobState.RUNNING}
     return _requeue(
         db,
@@ -322,7 +321,7 @@ def _failed(error: JobError) -> dict[str, Any]:
 def _requeue(db: AppDb, where: sa.ColumnElement[bool], enqueue: Enqueue, **values: Any) -> ExportJob | None:
     """The job as it is once it waits for its next turn, both or neither; None if the condition did not hold."""
     with db.write() as connection:
-        job = _change_in(connection, where, state=JobState.QUEUED, **values)
+        job = _change_in(connection, where, **{"state": JobState.QUEUED, **values})
         if job is not None:
             enqueue(connection)
     return job

@@ -73,6 +73,7 @@ JOBS = sa.Table(
     sa.Column("deliveries", sa.Text, nullable=False),  # JSON: to whom and where its file goes
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("due_at", Instant, nullable=False),
+    sa.Column("instant", Instant),
     sa.Column("started_at", Instant),
     sa.Column("finished_at", Instant),
     sa.Column("expires_at", Instant),

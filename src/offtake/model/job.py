@@ -114,11 +114,11 @@ class ExportJob:
     """One background run, as the app database remembers it.
 
     `attempt` grows with every start, `failures` with every attempt that failed by itself, `turn` whenever it goes back
-    into the queue. `due_at` is when it may start, and the instant that relative dates mean. `needs` are the scopes
-    whoever fetches the file must hold. `total` is the rows to expect, where counting them was cheap. `revision` grows
-    with every change, for events. `stages` are seconds spent on plan, read, encode, deliver. `deliveries` say where its
-    file goes. One made through a foreign API (`dialect`) may have an id of the client's own and things to echo
-    (`extra`). With a `recurrence` its end makes the next job, `follower_id`.
+    into the queue. `due_at` is when it may start, `instant` what relative dates mean if that is something else.
+    `needs` are the scopes whoever fetches the file must hold. `total` is the rows to expect, where counting them was
+    cheap. `revision` grows with every change, for events. `stages` are seconds spent on plan, read, encode, deliver.
+    `deliveries` say where its file goes. One made through a foreign API (`dialect`) may have an id of the client's own
+    and things to echo (`extra`). With a `recurrence` its end makes the next job, `follower_id`.
     """
 
     id: str
@@ -153,6 +153,12 @@ class ExportJob:
     recurrence: Recurrence | None = None
     follower_id: str | None = None
     modified_at: datetime | None = None
+    instant: datetime | None = None
+
+    @property
+    def as_of(self) -> datetime:
+        """What relative dates mean, however late it runs."""
+        return self.instant or self.due_at
 
     @property
     def public_id(self) -> str:

@@ -122,7 +122,6 @@ def prepare_export(runtime: Runtime, principal: Principal, request: ExportReques
     now = runtime.now()
     wanted = _first_instant(how.recurrence, now) if how.recurrence else how.start_at or now
     start = max(wanted, now)
-    due_at = how.instant or (wanted if how.recurrence else start)
     job = ExportJob(
         id=new_id(),
         tenant=principal.tenant,
@@ -130,7 +129,8 @@ def prepare_export(runtime: Runtime, principal: Principal, request: ExportReques
         request=request,
         state=JobState.SCHEDULED if start > now else JobState.QUEUED,
         created_at=now,
-        due_at=due_at,
+        due_at=wanted if how.recurrence else start,
+        instant=how.instant,
         needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,

@@ -117,12 +117,12 @@ def _page(lines: list[str], url: str) -> str:
 
 
 def _known(job: ExportJob, artifact: Artifact) -> Mapping[str, str]:
-    """What placeholders stand for: times are those where the reader is, when the export was due."""
-    due = job.due_at.astimezone(zoneinfo.ZoneInfo(job.request.timezone or "UTC"))
+    """What placeholders stand for: times are those where the reader is, what its relative dates mean."""
+    instant = job.as_of.astimezone(zoneinfo.ZoneInfo(job.request.timezone or "UTC"))
     return {
         "dataset": job.request.dataset,
-        "date": f"{due:%Y-%m-%d}",
-        "datetime": f"{due:%Y-%m-%dT%H-%M-%S}",
+        "date": f"{instant:%Y-%m-%d}",
+        "datetime": f"{instant:%Y-%m-%dT%H-%M-%S}",
         "format": job.request.format,
         "tenant": job.tenant,
         "filename": artifact.filename,

@@ -92,7 +92,7 @@ class BrokenAttempt(Exception):
 
 def _write(runtime: Runtime, job: ExportJob, meter: Meter, stop: Stop) -> bool:
     # Relative dates and the file's name mean the instant the job was due, however late it runs.
-    then = replace(runtime, now=lambda: job.due_at)
+    then = replace(runtime, now=lambda: job.as_of)
     began = time.perf_counter()
     owner = present_principal(runtime, job.owner)
     with following() as trail:
@@ -206,7 +206,7 @@ def _count_total(runtime: Runtime, job: ExportJob, meter: Meter, over: threading
 
     threading.Thread(target=end, daemon=True).start()
     try:
-        then = replace(runtime, now=lambda: job.due_at)
+        then = replace(runtime, now=lambda: job.as_of)
         source, plan = plan_request(then, job.owner, job.request)
         if plan.expansion is None:
             matched = source.count(plan, stop)
