@@ -46,7 +46,7 @@ bench: $(DONE)/project $(DONE)/data $(DONE)/dev $(DONE)/bench  ## Measure agains
 
 lock:  ## Write requirements/*.txt anew from *.in and pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv on the PATH."; exit 1; }
-	@for name in runtime build data zig dev bench; do \
+	@for name in runtime build data zig dev bench clients; do \
 		input=requirements/$$name.in; [ $$name = runtime ] && input=pyproject.toml; \
 		nodeps=; [ $$name = data ] && nodeps=--no-deps; \
 		UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --universal --python-version 3.11 \

@@ -10,6 +10,7 @@ from dialect.conftest import Demo
 from offtake.api.routes import NATIVE
 from offtake.dialect import ENTRYPOINTS
 from offtake.web.entrypoint import Entrypoint, entrypoint_of
+from offtake.web.spec import write_spec
 
 ALL = (*ENTRYPOINTS, NATIVE)
 
@@ -47,3 +48,8 @@ def test_dialects_know_nothing_of_each_other() -> None:
             continue
         known = set(re.findall(r"offtake\.dialect\.(\w+)", file.read_text("utf-8")))
         assert not (known & names) - {own}, file
+
+
+@pytest.mark.parametrize("entrypoint", ALL, ids=lambda one: one.name)
+def test_no_document_tells_of_the_frameworks_own_refusals(entrypoint: Entrypoint) -> None:
+    assert "ValidationError" not in str(write_spec(entrypoint))

@@ -1,5 +1,6 @@
 """OpenAPI documents: every answer of every route of one API, refusals included."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -25,5 +26,16 @@ def write_spec(entrypoint: Entrypoint) -> dict[str, Any]:
         description=entrypoint.description,
         routes=[route for router in entrypoint.routers for route in router.routes],
     )
-    spec.setdefault("components", {}).setdefault("schemas", {})[ERROR] = dict(entrypoint.error_schema)
+    schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    for operation in (each for path in spec["paths"].values() for each in path.values() if "responses" in each):
+        if _is_frameworks(operation["responses"].get("422", {})):
+            del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas[ERROR] = dict(entrypoint.error_schema)
     return spec
+
+
+def _is_frameworks(answer: Mapping[str, Any]) -> bool:
+    """Whether it is what the framework says of wrong bodies by itself, which none of us ever answers."""
+    return "HTTPValidationError" in str(answer.get("content"))
