@@ -31,6 +31,18 @@ def test_every_action_belongs_to_a_route(entrypoint: Entrypoint) -> None:
 
 
 @pytest.mark.parametrize("entrypoint", ENTRYPOINTS, ids=lambda one: one.name)
+def test_what_a_dialect_claims_no_other_api_answers(demo: Demo, entrypoint: Entrypoint) -> None:
+    headers = {"Authorization": f"Bearer {demo.keys['admin']}"}
+    routes = [route for router in entrypoint.routers for route in router.routes if isinstance(route, APIRoute)]
+    for path in {re.sub(r"\{[^}]*\}", "cancel", route.path) for route in routes}:
+        methods = {method for route in routes if route.path_regex.fullmatch(path) for method in route.methods}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - methods:
+            answer = demo.client.request(method, path, headers=headers)
+            assert answer.status_code == 405, (method, path)
+            assert set(answer.headers["allow"].split(", ")) == methods
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS, ids=lambda one: one.name)
 def test_every_dialect_has_its_document_and_its_page(demo: Demo, entrypoint: Entrypoint) -> None:
     spec = demo.client.get(f"/openapi/{entrypoint.name}.json").json()
     assert spec["info"]["title"] == entrypoint.title

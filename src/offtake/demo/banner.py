@@ -6,8 +6,7 @@ from offtake.demo.home import read_card
 
 # A line for each of the five systems whose tables the demo has; `{url}` and `{key}` are filled in.
 SAMPLES = (
-    "-o invoices.csv -H 'x-api-key: {key}' "
-    "'{url}/api/v1/datasets/invoices/download?filter=status:paid&from=2026-05-01&to=2026-05-31'",
+    "-o invoices.xlsx -H 'Authorization: Bearer {key}' '{url}/api/v1/exports/configs/exp_01ABCDEFG/execute'",
     "-o results.ndjson -H 'x-api-key: {key}' "
     "'{url}/api/v1/datasets/extraction_results/download?format=ndjson&from=2024-01-01&to=2024-01-31'",
     "-o processes.json -H 'Authorization: {key}' "

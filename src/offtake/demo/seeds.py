@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from offtake.appdb import definitions
-from offtake.demo import reports
+from offtake.demo import configs, reports
 from offtake.model.saved import Definition, Draft
 from offtake.service.access import local_principal
 from offtake.service.runtime import Runtime
@@ -13,7 +13,7 @@ TENANT = "acme"
 
 def seed(runtime: Runtime) -> None:
     """Put everything there that is not there yet."""
-    _seed_definitions(runtime, reports.REPORTS)
+    _seed_definitions(runtime, reports.REPORTS | configs.CONFIGS)
 
 
 def _seed_definitions(runtime: Runtime, drafts: Mapping[str, Draft]) -> None:

@@ -20,7 +20,7 @@ from offtake.errors import (
     UnsupportedMediaType,
 )
 from offtake.web.bodies import UNKNOWN_KEY
-from offtake.web.entrypoint import refuse
+from offtake.web.entrypoint import Entrypoint, entrypoint_of, refuse
 from offtake.web.site import site_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,7 +78,7 @@ def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         if error.status_code == 405:
-            headers["Allow"] = allowed_methods(routes, request.scope["path"])
+            headers["Allow"] = allowed_methods(site_of(request).entrypoints, routes, request.scope["path"])
         known = from_framework(error, request, headers, routes)
         return refuse(site_of(request).entrypoints, request, known, headers)
 
@@ -95,10 +95,12 @@ def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(Exception, bug)
 
 
-def allowed_methods(routes: Sequence[BaseRoute], path: str) -> str:
-    """Every method of the path, for Allow (RFC 9110 §10.2.1); the framework names only those of one route."""
+def allowed_methods(entrypoints: Sequence[Entrypoint], routes: Sequence[BaseRoute], path: str) -> str:
+    """Every method of the path in its own API, for Allow (RFC 9110 §10.2.1); the framework names those of one route."""
+    own = entrypoint_of(entrypoints, path)
     here = [route for route in routes if isinstance(route, Route) and route.path_regex.fullmatch(path)]
-    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+    found = (route.methods or () for route in here if entrypoint_of(entrypoints, route.path) is own)
+    return ", ".join(sorted({method for methods in found for method in methods}))
 
 
 def from_framework(
@@ -109,7 +111,8 @@ def from_framework(
         return error.__cause__
     match error.status_code:
         case 404:
-            has_slash = allowed_methods(routes, request.scope["path"].removesuffix("/"))
+            entrypoints, path = site_of(request).entrypoints, request.scope["path"]
+            has_slash = path.endswith("/") and allowed_methods(entrypoints, routes, path.removesuffix("/"))
             hint = "Leave the slash at its end out." if has_slash else "See /docs for every route."
             return NotFound("There is nothing at this address.", hint=hint)
         case 405:

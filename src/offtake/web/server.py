@@ -5,9 +5,13 @@ from contextlib import asynccontextmanager
 
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from offtake.web import docs
-from offtake.web.problems import install_problems
+from offtake.web.entrypoint import Entrypoint, entrypoint_of
+from offtake.web.problems import allowed_methods, install_problems
 from offtake.web.site import Site
 
 
@@ -30,5 +34,25 @@ def build_server(site: Site, on_shutdown: Callable[[], None]) -> FastAPI:
     for entrypoint in site.entrypoints:
         for router in entrypoint.routers:
             server.include_router(router, dependencies=entrypoint.dependencies)
+        if entrypoint is not site.entrypoints[-1]:
+            server.router.routes.append(_NoRoute(site, entrypoint))
     server.include_router(docs.ROUTES)
     return server
+
+
+class _NoRoute(BaseRoute):
+    """What the routes of an API leave of the paths that it claims: those of another, which may look alike, never
+    answer there."""
+
+    def __init__(self, site: Site, entrypoint: Entrypoint) -> None:
+        self._site, self._entrypoint = site, entrypoint
+        self._routes = [route for router in entrypoint.routers for route in router.routes]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Every path of its API."""
+        is_own = scope["type"] == "http" and entrypoint_of(self._site.entrypoints, scope["path"]) is self._entrypoint
+        return (Match.FULL if is_own else Match.NONE), {}
+
+    async def handle(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Raise what the framework does without it: 405 where the path has other methods, else 404."""
+        raise HTTPException(405 if allowed_methods(self._site.entrypoints, self._routes, scope["path"]) else 404)

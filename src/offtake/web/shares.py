@@ -51,8 +51,8 @@ async def find_shared(request: Request, token: str, *, prefix: str = MARK) -> Sh
 async def send_shared(request: Request, shared: Shared, *, envelope: Envelope | None = None) -> Response:
     """The file, with the use counted; HEAD and the rest of a download that broke off cost none.
 
-    `envelope` as in `open_download`, for a definition. Raises Expired or Revoked if there is no use left, and what fetching or running it raises; a use that brought no
-    byte is given back.
+    `envelope` as in `open_download`, for a definition. Raises Expired or Revoked if there is no use left, and what
+    fetching or running it raises; a use that brought no byte is given back.
     """
     site, send = site_of(request), partial(_send, request, shared, envelope)
     if getattr(request.state, "head", False):
