@@ -32,6 +32,12 @@ class OfftakeError(Exception):
         self.extra = dict(extra or {})
 
 
+class InvalidHeader(OfftakeError):
+    """A header that cannot be read, where passing it over would do something else than was meant."""
+
+    code, status = "INVALID_HEADER", 400
+
+
 class Unauthenticated(OfftakeError):
     """No credential, or one nobody knows, or one that has ended."""
 

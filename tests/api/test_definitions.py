@@ -109,9 +109,13 @@ def test_nobody_overwrites_what_they_have_not_seen(shelf: Shelf, method: str) ->
     id_ = shelf.save()["id"]
     body = None if method == "DELETE" else {"name": "Ours", "dataset": "numbers"}
     shelf.ask("PATCH", f"/{id_}", json={"name": "Theirs"})
-    for tag in ('"1"', 'W/"2"', '"x"', ""):
+    for tag in ('"1"', 'W/"2"', '"x"', ',"1" , , "3",'):
         answer = shelf.ask(method, f"/{id_}", json=body, headers={"If-Match": tag})
         assert told(answer) == (412, "PRECONDITION_FAILED")
+    for tag in ("2", "", '"2', '"1", 2', '"2" "2"', 'w/"2"', '*, "2"'):
+        answer = shelf.ask(method, f"/{id_}", json=body, headers={"If-Match": tag})
+        assert told(answer) == (400, "INVALID_HEADER")
+        assert "quotes" in answer.json()["detail"]
     assert shelf.read(id_)["name"] == "Theirs"
     assert shelf.ask(method, f"/{id_}", json=body, headers={"If-Match": '"9", "2"'}).status_code in (200, 204)
 

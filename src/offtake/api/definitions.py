@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -27,7 +26,7 @@ from offtake.model.saved import Definition, Draft
 from offtake.service import definitions
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
-from offtake.web.conditions import is_known, is_wanted
+from offtake.web.conditions import is_known, version_tag, wanted_version
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.site import site_of
 
@@ -47,7 +46,7 @@ IF_MATCH: dict[str, Any] = {
         }
     ]
 }
-WRITE_PROBLEMS = problems(412, 413, 415, 502, 503, 504)
+WRITE_PROBLEMS = problems(400, 412, 413, 415, 502, 503, 504)
 
 ROUTES = APIRouter(prefix="/api/v1/definitions", tags=["definitions"])
 
@@ -87,8 +86,8 @@ def get_definition(request: Request, definition_id: str, caller: Caller) -> Resp
     """One definition, and what keeps it from being run if its dataset changed."""
     runtime = site_of(request).runtime
     found = definitions.find_definition(runtime, caller, definition_id)
-    if is_known(request.headers, _etag(found.version)):
-        return Response(None, 304, {"ETag": _etag(found.version)})
+    if is_known(request.headers, version_tag(found.version)):
+        return Response(None, 304, {"ETag": version_tag(found.version)})
     return _show(request, found, definitions.problems_of(runtime, caller, found))
 
 
@@ -112,11 +111,11 @@ async def patch_definition(
     )
 
 
-@ROUTES.delete("/{definition_id}", status_code=204, responses=problems(412, 503), openapi_extra=IF_MATCH)
+@ROUTES.delete("/{definition_id}", status_code=204, responses=problems(400, 412, 503), openapi_extra=IF_MATCH)
 def delete_definition(request: Request, definition_id: str, caller: Caller) -> None:
     """Forget it. Its schedules and shares end; exports that it made stay."""
     runtime = site_of(request).runtime
-    definitions.delete_definition(runtime, caller, definition_id, is_seen=_is_seen(request.headers))
+    definitions.delete_definition(runtime, caller, definition_id, is_seen=wanted_version(request.headers))
 
 
 @ROUTES.post(
@@ -179,21 +178,13 @@ async def get_download(request: Request, definition_id: str, caller: Caller) -> 
 async def _change(
     request: Request, caller: Principal, definition_id: str, edit: Callable[[Definition], Draft]
 ) -> Response:
-    runtime, is_seen = site_of(request).runtime, _is_seen(request.headers)
+    runtime, is_seen = site_of(request).runtime, wanted_version(request.headers)
     done = await run_stoppable(
         request, lambda _: definitions.change_definition(runtime, caller, definition_id, edit, is_seen=is_seen)
     )
     return _show(request, done, ())
 
 
-def _is_seen(headers: Headers) -> Callable[[int], bool]:
-    return lambda version: is_wanted(headers, _etag(version))
-
-
-def _etag(version: int) -> str:
-    return f'"{version}"'
-
-
 def _show(request: Request, definition: Definition, found: tuple[tuple[str, str], ...] | None) -> Response:
     body = definition_json(definition, found, partial(absolute_url, request))
-    return JSONResponse(body, headers={"ETag": _etag(definition.version)})
+    return JSONResponse(body, headers={"ETag": version_tag(definition.version)})

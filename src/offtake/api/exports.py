@@ -44,7 +44,7 @@ FETCHED: dict[int | str, dict[str, Any]] = {
     206: PART,
     304: {"description": "Not changed."},
     307: {"description": "It is fetched from the store itself.", "headers": {"Location": TEXT}},
-    **problems(409, 410, 412, 416, 502, 503),
+    **problems(400, 409, 410, 412, 416, 502, 503),
 }
 STREAM: dict[str, Any] = {"description": "Server-sent events.", "content": {"text/event-stream": TEXT}}
 FINISHED: dict[str, Any] = {"description": "`Last-Event-ID` was the last there will be."}

@@ -29,7 +29,7 @@ from offtake.service import schedules
 from offtake.service.lists import list_page
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
-from offtake.web.conditions import is_wanted
+from offtake.web.conditions import version_tag, wanted_version
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
 
@@ -37,7 +37,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {200: {"model": ScheduleAnswer, "header
 MADE: dict[int | str, dict[str, Any]] = {
     201: {"model": ScheduleAnswer, "headers": {**ETAG, "Location": {"description": "The schedule.", **TEXT}}}
 }
-WRITE_PROBLEMS = problems(409, 412, 413, 415, 502, 503, 504)
+WRITE_PROBLEMS = problems(400, 409, 412, 413, 415, 502, 503, 504)
 
 ROUTES = APIRouter(prefix="/api/v1/schedules", tags=["schedules"])
 
@@ -93,10 +93,10 @@ async def patch_schedule(
     return await _change(request, caller, schedule_id, lambda found: patch_schedule_body(found.draft, patch).to_draft())
 
 
-@ROUTES.delete("/{schedule_id}", status_code=204, responses=problems(412, 503), openapi_extra=IF_MATCH)
+@ROUTES.delete("/{schedule_id}", status_code=204, responses=problems(400, 412, 503), openapi_extra=IF_MATCH)
 def delete_schedule(request: Request, schedule_id: str, caller: Caller) -> None:
     """Forget it and its runs. Exports that it made stay."""
-    is_seen = partial(_is_seen, request)
+    is_seen = wanted_version(request.headers)
     schedules.delete_schedule(site_of(request).runtime, caller, schedule_id, is_seen=is_seen)
 
 
@@ -142,22 +142,14 @@ def get_runs(request: Request, schedule_id: str, caller: Caller, query: Annotate
 async def _change(
     request: Request, caller: Principal, schedule_id: str, edit: Callable[[Schedule], ScheduleDraft]
 ) -> Response:
-    runtime, is_seen = site_of(request).runtime, partial(_is_seen, request)
+    runtime, is_seen = site_of(request).runtime, wanted_version(request.headers)
     done = await run_stoppable(
         request, lambda _: schedules.change_schedule(runtime, caller, schedule_id, edit, is_seen=is_seen)
     )
     return _show(request, done)
 
 
-def _is_seen(request: Request, version: int) -> bool:
-    return is_wanted(request.headers, _etag(version))
-
-
-def _etag(version: int) -> str:
-    return f'"{version}"'
-
-
 def _show(request: Request, schedule: Schedule) -> Response:
     return JSONResponse(
-        schedule_json(schedule, partial(absolute_url, request)), headers={"ETag": _etag(schedule.version)}
+        schedule_json(schedule, partial(absolute_url, request)), headers={"ETag": version_tag(schedule.version)}
     )

@@ -38,7 +38,7 @@ OPENED: dict[int | str, dict[str, Any]] = {
     307: {"description": "It is fetched from the store itself."},
     **{
         status: {**refusal, "content": {**refusal["content"], **HTML}}
-        for status, refusal in problems(409, 410, 412, 416, 502, 503, 504).items()
+        for status, refusal in problems(400, 409, 410, 412, 416, 502, 503, 504).items()
         if status not in (401, 403)
     },
 }
