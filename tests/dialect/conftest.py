@@ -37,6 +37,7 @@ class Demo:
     keys: dict[str, str]
     tenant_uuid: str
     site: Site
+    home: Path
 
     def run(self) -> None:
         """Run every job that waits, and what comes of it, until none does."""
@@ -53,7 +54,7 @@ def served_demo(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     runtime = build_runtime(load_settings(home / "offtake.yaml"), with_jobs=True)
     runtime = replace(runtime, queue=ListedQueue(), now=clock)
     with serve(runtime) as site, httpx2.Client(base_url=site.url, timeout=60) as client:
-        yield Demo(runtime, clock, client, card["keys"], card["tenant_uuid"], site)
+        yield Demo(runtime, clock, client, card["keys"], card["tenant_uuid"], site, home)
 
 
 @pytest.fixture
