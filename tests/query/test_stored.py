@@ -68,6 +68,7 @@ WISHES: dict[str, st.SearchStrategy[Any]] = {
     "allow_empty": st.booleans(),
     "part_rows": ABSENT | WHOLE,
     "part_bytes": ABSENT | WHOLE,
+    "parts_if_needed": st.booleans(),
     "top": ABSENT | WHOLE,
     "group_by": st.lists(
         st.builds(Grouping, TEXTS, ABSENT | st.sampled_from(DatePart), ABSENT | TEXTS), max_size=3

@@ -42,6 +42,24 @@ def test_a_job_that_fails_in_the_middle_leaves_no_zip(tmp_path: Path) -> None:
     assert left(runtime, job) == []
 
 
+@pytest.mark.parametrize(
+    ("wish", "filename"),
+    [
+        ({"part_rows": 3}, "mine.csv"),
+        ({"part_rows": 2}, "mine.zip"),
+        ({"part_rows": 2, "limit": 2}, "mine.csv"),
+        ({"part_rows": 9, "part_bytes": 9000}, "mine.zip"),
+    ],
+)
+def test_parts_that_are_made_if_needed_are_not_if_one_is_known_to_hold_all(
+    tmp_path: Path, wish: dict[str, int], filename: str
+) -> None:
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(few, matched=3)})
+    request = ExportRequest("numbers", filename="mine", parts_if_needed=True, **wish)  # type: ignore[arg-type]
+    job = run(runtime, submit(runtime, READER, request))
+    assert (job.artifact and job.artifact.filename, job.rows) == (filename, 3)
+
+
 def test_a_part_of_nothing_is_refused_before_there_is_a_job(tmp_path: Path) -> None:
     runtime = make_runtime(tmp_path, {"fake": FakeSource(few)})
     with pytest.raises(InvalidRequest) as caught:

@@ -129,6 +129,7 @@ class ExportBody(Body):
     part_bytes: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
         None, description="Make a zip of numbered files, each ended by the rows that take it past so many bytes."
     )
+    parts_if_needed: bool = Field(False, description="No zip if one file of `part_rows` rows holds all.")
     group_by: Annotated[list[GroupingBody], Field(max_length=100)] = Field([], description="What to group rows by.")
     measures: Annotated[list[MeasureBody], Field(max_length=100)] = Field([], description="What to say of each group.")
     top: int | None = Field(None, description="Keep so many keys of the first grouping; the rest becomes `other`.")
@@ -157,6 +158,7 @@ class ExportBody(Body):
             compression=self.compression,
             part_rows=self.part_rows,
             part_bytes=self.part_bytes,
+            parts_if_needed=self.parts_if_needed,
             expand=self.expand,
             schema=self.schema_,
             include_all_custom_fields=self.include_all_custom_fields,

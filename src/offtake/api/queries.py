@@ -27,6 +27,7 @@ PARAMETERS = {
     "compression": "`none`, `gzip` or `zstd`.",
     "part_rows": "Make a zip of numbered files of at most so many rows.",
     "part_bytes": "Make a zip of numbered files, each ended by the rows that take it past so many bytes.",
+    "parts_if_needed": "`true` makes no zip if one file of `part_rows` rows holds all.",
     "expand": "An array field whose items become rows.",
     "schema": "The id of the dataset's schema to export.",
     "group_by": "Fields whose equal values make one row, such as `stage,createdAt:month`.",
@@ -36,7 +37,7 @@ PARAMETERS = {
     "allow_empty": "`false` makes no rows an error instead of a file without any.",
 }
 
-FLAGS = ("include_all_custom_fields", "allow_empty")
+FLAGS = ("include_all_custom_fields", "allow_empty", "parts_if_needed")
 NUMBERS = {"top": "keys", "limit": "rows", "part_rows": "rows", "part_bytes": "bytes"}  # and what they count
 
 
@@ -65,6 +66,7 @@ def parse_query(dataset: str, query: QueryParams) -> ExportRequest:
         compression=given.get("compression", "none"),
         part_rows=_parse_number("part_rows", given),
         part_bytes=_parse_number("part_bytes", given),
+        parts_if_needed=_parse_flag("parts_if_needed", given),
         expand=given.get("expand"),
         schema=given.get("schema"),
         include_all_custom_fields=_parse_flag("include_all_custom_fields", given),

@@ -89,8 +89,9 @@ class ExportRequest:
     `expand` names an array field that becomes rows; `schema` is the id of one of the dataset's schemas.
     `include_all_custom_fields` appends every custom field unless `fields` names one. `part_rows` and `part_bytes` make
     the file a zip of numbered parts, each a whole file of at most so many rows, or that ends with the batch that takes
-    it past so many bytes. With `group_by` or `measures` the file is a report: a row for each group, counted if no
-    measure is named; all groups whose key of the first grouping is not among the `top` are one group, called "other".
+    it past so many bytes; `parts_if_needed` leaves it as it is if one part of `part_rows` holds all. With `group_by` or
+    `measures` the file is a report: a row for each group, counted if no measure is named; all groups whose key of the
+    first grouping is not among the `top` are one group, called "other".
     Unless `allow_empty`, no rows at all are an error instead of a file without any.
     """
 
@@ -112,6 +113,7 @@ class ExportRequest:
     include_all_custom_fields: bool = False
     part_rows: int | None = None
     part_bytes: int | None = None
+    parts_if_needed: bool = False
     group_by: tuple[Grouping, ...] = ()
     measures: tuple[Measure, ...] = ()
     top: int | None = None

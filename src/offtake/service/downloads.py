@@ -20,7 +20,7 @@ from offtake.errors import Cancelled, InvalidFormat, InvalidRequest, SourceTimeo
 from offtake.model.access import Principal
 from offtake.model.export import ExportRequest, Plan
 from offtake.model.job import Manifest
-from offtake.model.ports import Chunks, Format, Stop
+from offtake.model.ports import Chunks, Format, Source, Stop
 from offtake.query.nearest import did_you_mean
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request, read_slot
@@ -109,6 +109,8 @@ def open_file(
     options = parse_options(format, request.options)
     name, extension = _name_file(runtime, request, plan, format.extension)
     filename = f"{name}.{extension}{ending}"
+    if cut is not None and request.parts_if_needed and _is_one_part(source, plan, cut, stop):
+        cut = None
     account = Account() if with_manifest else None
     export: Callable[..., Chunks] = export_chunks
     if cut is not None:
@@ -126,6 +128,13 @@ def open_file(
     )
     manifest = partial(_manifest, account, plan, format, options, request.compression) if account else None
     return Download(filename, media_type or _media_type(format, options), chunks, manifest)
+
+
+def _is_one_part(source: Source, plan: Plan, cut: Cut, stop: Stop) -> bool:
+    """Whether that is known before the first row is read, as bytes and the items of a list are not."""
+    if cut.rows is None or cut.bytes is not None or plan.expansion is not None:
+        return False
+    return source.count(plan, stop) <= cut.rows if plan.limit is None else plan.limit <= cut.rows
 
 
 def _find_cut(request: ExportRequest) -> Cut | None:
