@@ -112,13 +112,13 @@ def test_only_the_first_measure_is_exported_as_doubles(demo: Demo) -> None:
 
 def test_a_value_may_be_null_and_a_group_without_a_key_is_missing(demo: Demo) -> None:
     with changing(demo, "undone"):
-        wish = {"filter": of("undone"), "group_by": (Grouping("tenantId"),), "measures": (AVERAGE,)}
+        wish: dict[str, Any] = {"filter": of("undone"), "group_by": (Grouping("tenantId"),), "measures": (AVERAGE,)}
         assert page(demo, define(demo, **wish))["data"] == [{"key": "missing", "value": None, "label": "missing"}]
 
 
 def test_keys_of_dates_are_instants_and_labels_are_for_people(demo: Demo) -> None:
     groups = (Grouping("startDate", DatePart.MONTH),)
-    wish = {"filter": of("aProcess"), "group_by": groups, "timezone": "Europe/Helsinki"}
+    wish: dict[str, Any] = {"filter": of("aProcess"), "group_by": groups, "timezone": "Europe/Helsinki"}
     plain, labelled = (page(demo, define(demo, **wish, locale=locale))["data"] for locale in (None, "de"))
     key = "2021-12-01T00:00:00.000+0200"
     assert plain == [{"key": key, "value": 11.0, "label": key}]
