@@ -207,7 +207,7 @@ class StoreFull(OfftakeError):
 
 
 class Unavailable(OfftakeError):
-    """The app database does not answer at the moment."""
+    """What we need ourselves does not answer: the app database, the counters' store, the keys of a token's issuer."""
 
     code, status, retryable = "UNAVAILABLE", 503, True
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.conftest import Run
+from issuers import TokenServer
 from offtake.cli.guess import label_of
 from offtake.cli.init import dataset_names
 from offtake.cli.yamltext import flow
@@ -91,6 +92,27 @@ def test_init_for_another_folder_finds_the_database_from_there(run_here: Run, ho
     (home / "conf").mkdir()
     assert run_here("init", "sqlite:///shop.db", "-o", "conf/o.yaml").returncode == 0
     assert run_here("check", "-c", "conf/o.yaml").returncode == 0
+
+
+def test_check_asks_issuers_for_their_keys(run_here: Run, home: Path) -> None:
+    text = """\
+jwt:
+  issuers:
+  - {issuer: good, audience: us, jwks_file: good.json}
+  - {issuer: bare, audience: us, jwks_file: bare.json}
+  - {issuer: odd, audience: us, jwks_file: odd.json, algorithms: [ES256]}
+"""
+    (home / "offtake.yaml").write_text(text)
+    (home / "good.json").write_bytes(TokenServer("good").keys)
+    (home / "bare.json").write_text('{"keys": []}')
+    (home / "odd.json").write_text("{}")
+    done = run_here("check")
+    assert done.stdout.splitlines()[:3] == [
+        "issuer good: ok",
+        f"issuer bare: {home / 'bare.json'} has no public key for RS256 or ES256",
+        "issuer odd: The keys of this token's issuer cannot be had: what it sends is no set of keys.",
+    ]
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 problems")
 
 
 def test_check_accepts_what_init_wrote_for_odd_names(run_here: Run, home: Path) -> None:

@@ -15,6 +15,7 @@ from offtake.model.access import Principal, Scope
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.export import ExportRequest
 from offtake.model.ports import Source, SourceSpec, Stop
+from offtake.model.token import Issuer
 from offtake.query.plan import plan_export
 from offtake.settings import Settings, load_settings, nearest
 from offtake.source import binary, open_source
@@ -65,6 +66,20 @@ def _check(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
     for spec in settings.sources.values():
         datasets = [dataset for dataset in settings.datasets.values() if dataset.source == spec.name]
         yield from _check_source(spec, datasets)
+    for issuer in settings.issuers:
+        yield f"issuer {issuer.name}", tuple(_wrong_keys(issuer))
+
+
+def _wrong_keys(issuer: Issuer) -> Iterator[str]:
+    """What keeps the issuer's tokens from being verified."""
+    from offtake.service.jwks import KeyRing  # 0.2 s for those who have issuers
+
+    ring = KeyRing(issuer)
+    try:
+        if not any(ring.find(algorithm, None, datetime.now(UTC)) for algorithm in issuer.algorithms):
+            yield f"{issuer.jwks} has no public key for {' or '.join(issuer.algorithms)}"
+    except OfftakeError as error:
+        yield error.detail
 
 
 def _check_source(spec: SourceSpec, datasets: Sequence[Dataset]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -5,19 +5,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerDay, parse
-from limits.errors import ConfigurationError
-from limits.storage import MemoryStorage, storage_from_string
+from limits.errors import ConfigurationError, StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter, SlidingWindowCounterRateLimiter
 
-from offtake.errors import InvalidConfig, RateLimited
+from offtake.errors import InvalidConfig, RateLimited, Unavailable
 from offtake.model.access import Principal
 from offtake.model.limits import Limits
 
 TIDY_S = 60.0
+ANSWER_S = 5.0  # for the store of the counters
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Counters:
 
     def __init__(self, limits: Limits) -> None:
         try:
-            storage = storage_from_string(limits.store) if limits.store else _Memory()
+            storage = _open_storage(limits.store) if limits.store else _Memory()
             self._rate, self._tenant_rate = _rate(limits.rate), _rate(limits.rate_per_tenant)
         except (ConfigurationError, ValueError) as error:
             raise InvalidConfig(
@@ -73,7 +74,10 @@ class Counters:
         return bool(self._limits.store)
 
     def count_request(self, principal: Principal) -> Allowance | None:
-        """Count one request of the key and of its tenant: how the one with less left stands. None without rates."""
+        """Count one request of the key and of its tenant: how the one with less left stands. None without rates.
+
+        Raises Unavailable while the store of the counters does not answer, as all that ask it do.
+        """
         key = self._count(self._rate, principal.id, "This key")
         if self._tenant_rate is None or (key is not None and key.refusal is not None):
             return key
@@ -88,8 +92,9 @@ class Counters:
     def _count(self, rate: RateLimitItem | None, who: str, called: str) -> Allowance | None:
         if rate is None:
             return None
-        is_allowed = self._requests.hit(rate, who)
-        reset_time, remaining = self._requests.get_window_stats(rate, who)
+        with _asking():
+            is_allowed = self._requests.hit(rate, who)
+            reset_time, remaining = self._requests.get_window_stats(rate, who)
         now = time.time()
         reset_at = math.ceil(max(reset_time, now + 1))
         refusal = None if is_allowed else _limited(f"{called} may send {_told(rate)}.", math.ceil(reset_at - now))
@@ -120,8 +125,12 @@ class Counters:
     def check_day(self, principal: Principal) -> None:
         """Raise RateLimited if the tenant has had its rows or bytes of the day."""
         for item, what in ((self._rows, "rows"), (self._bytes, "bytes")):
-            if item is not None and not self._days.test(item, str(principal.tenant)):
+            if item is None:
+                continue
+            with _asking():
+                has_had_all = not self._days.test(item, str(principal.tenant))
                 reset_time, _ = self._days.get_window_stats(item, str(principal.tenant))
+            if has_had_all:
                 raise _limited(
                     f"This tenant has had its {item.amount} {what} of the day.",
                     max(1, math.ceil(reset_time - time.time())),
@@ -137,7 +146,23 @@ class Counters:
 
     def _add(self, item: RateLimitItem | None, principal: Principal, amount: int) -> None:
         if item is not None and amount:
-            self._days.hit(item, str(principal.tenant), cost=amount)
+            with suppress(StorageError):  # no file is cut for this
+                self._days.hit(item, str(principal.tenant), cost=amount)
+
+
+def _open_storage(url: str) -> Storage:
+    redis: dict[str, float | str | bool] = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
+    storage = storage_from_string(url, wrap_exceptions=True, **(redis if url.startswith("redis") else {}))
+    assert isinstance(storage, Storage)
+    return storage
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise Unavailable("Requests cannot be counted at the moment.", hint="Try again in a few seconds.") from None
 
 
 def _rate(text: str) -> RateLimitItem | None:

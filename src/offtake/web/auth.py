@@ -15,8 +15,9 @@ from offtake.web.rates import count_request
 from offtake.web.site import Site, site_of
 
 # They only tell OpenAPI what to send; `read_secret` reads it, and says what is wrong.
-BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="A key: `ofk_…`")
-API_KEY = APIKeyHeader(name="x-api-key", auto_error=False, scheme_name="apiKey", description="A key: `ofk_…`")
+WHAT = "A key, `ofk_…`, or a token (JWT) of an issuer that the service believes."
+BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description=WHAT)
+API_KEY = APIKeyHeader(name="x-api-key", auto_error=False, scheme_name="apiKey", description=WHAT)
 HOW = "Send it as Authorization: Bearer ofk_… or x-api-key: ofk_…."
 
 
@@ -57,14 +58,16 @@ def _admit(site: Site, request: Request, principal: Principal) -> Principal:
 
 def read_secret(headers: Headers) -> str | None:
     """The key that was sent, or None. Raises Unauthenticated if two different ones were."""
-    found = {value.strip() for value in headers.getlist("x-api-key")}
-    for value in headers.getlist("authorization"):
-        scheme, _, secret = value.strip().partition(" ")
-        if scheme.lower() == "bearer":
-            found.add(secret.strip())
+    found = {value.strip() for value in headers.getlist("x-api-key")} | set(bearer_secrets(headers))
     if len(found) > 1:
         raise Unauthenticated("Two different keys were sent.", hint="Send one key in one header.")
     return found.pop() if found else None
+
+
+def bearer_secrets(headers: Headers) -> list[str]:
+    """What `Authorization: Bearer` headers hold."""
+    sent = [value.strip().partition(" ") for value in headers.getlist("authorization")]
+    return [secret.strip() for scheme, _, secret in sent if scheme.lower() == "bearer"]
 
 
 def _check_tenant(site: Site, principal: Principal, asked: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from functools import partial
 
 from anyio.to_thread import run_sync
@@ -9,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from offtake.errors import Unavailable
 from offtake.model.access import Principal
 from offtake.service.counters import Allowance
 from offtake.web.address import client_network
@@ -75,7 +77,8 @@ class _Answer:
     async def _count(self) -> None:
         counters = self._site.runtime.counters
         count = partial(counters.count_stranger, client_network(self._scope))
-        self._scope["state"]["allowance"] = await run_sync(count) if counters.is_shared else count()
+        with suppress(Unavailable):  # the answer itself is none the worse
+            self._scope["state"]["allowance"] = await run_sync(count) if counters.is_shared else count()
 
     async def _send_marked(self, allowance: Allowance | None, message: Message) -> None:
         if message["type"] == "http.response.start":
