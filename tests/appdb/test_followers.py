@@ -61,6 +61,7 @@ def test_however_a_job_ends_its_follower_waits_for_the_next_instant_as_a_job_of_
         id=follower.id,
         created_at=LATE,
         due_at=NOON + DAY,
+        instant=NOON + DAY,
     )
     assert queue.turns == [Turn(follower.id, 0, "acme", 3, 23 * 3600.0)]
 

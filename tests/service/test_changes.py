@@ -119,3 +119,10 @@ def test_cancelling_one_of_a_series_leaves_the_others(runtime: Runtime) -> None:
     job = submit(runtime, recurrence=DAILY)
     ended = cancel_export(runtime, READER, job.id)
     assert find(runtime, job, find(runtime, ended).follower_id).due_at == TOMORROW
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\0", "\ud800", "a\u2028"])
+def test_a_name_that_nobody_could_read_is_refused(runtime: Runtime, name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        submit(runtime, name=name)
+    assert caught.value.problems[0][0] == "/name"

@@ -36,6 +36,7 @@ def insert_follower(connection: sa.Connection, job: ExportJob, now: datetime, qu
         state=JobState.SCHEDULED,
         created_at=now,
         due_at=due_at,
+        instant=due_at,
         needs=job.needs,
         priority=job.priority,
         definition_id=job.definition_id,

@@ -31,7 +31,7 @@ def wish_row(job: ExportJob) -> dict[str, Any]:
         "name": job.name,
         "sort_name": None if job.name is None else job.name.casefold(),
         "words": "\n".join((job.public_id, job.name or "", job.request.schema or "")).casefold(),
-        "extra": json.dumps(dict(job.extra), ensure_ascii=False) if job.extra else None,
+        "extra": json.dumps(dict(job.extra)) if job.extra else None,
         "instant": job.instant,
         "recurrence": None if job.recurrence is None else _write_recurrence(job.recurrence),
     }

@@ -1,7 +1,8 @@
 """Which datasets a principal sees, what is in them, a first look and a count."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offtake.errors import NotFound, SourceFailed, SourceTimeout
 from offtake.model.access import Principal, Scope, require
@@ -98,6 +99,26 @@ def list_datasets(runtime: Runtime, principal: Principal) -> tuple[DatasetView, 
 def describe_dataset(runtime: Runtime, principal: Principal, name: str) -> DatasetView:
     """One dataset: fields, operators, formats. Raises InsufficientScope, NotFound, SourceFailed."""
     return _view(runtime, principal, find_dataset(runtime, principal, name, with_custom=True))
+
+
+def leaf_names(runtime: Runtime, principal: Principal, name: str, chosen: Sequence[str] = ()) -> tuple[str, ...]:
+    """The chosen fields, or all the principal sees, custom ones too, with the members of structs instead of these.
+
+    Raises InsufficientScope, NotFound, SourceFailed.
+    """
+    dataset = find_dataset(runtime, principal, name, with_custom=True)
+    view = view_of(dataset, principal)
+    columns = {column.name: column for column in (*view.shown, *view.custom)}
+    return tuple(leaf for each in chosen or columns for leaf in _leaves(each, columns.get(each)))
+
+
+def _leaves(name: str, column: Column | None) -> Iterator[str]:
+    if column is None or column.type is not FieldType.STRUCT:
+        yield name
+        return
+    for member in column.field.fields:
+        inner = Column(replace(member, name=f"{name}.{member.name}"))
+        yield from _leaves(inner.name, inner)
 
 
 def count_rows(runtime: Runtime, principal: Principal, request: ExportRequest, *, stop: Stop | None = None) -> RowCount:

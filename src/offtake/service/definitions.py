@@ -1,7 +1,6 @@
 """Saved definitions: keep them, prove them when saved and when run, run them every way a request can be run."""
 
 import json
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from offtake.service.datasets import plan_request
 from offtake.service.downloads import Download, Envelope, check_file, open_download
 from offtake.service.exports import Submission, Submitted, submit_export
 from offtake.service.lists import list_page
+from offtake.service.names import is_showable
 from offtake.service.previews import Preview, preview_rows
 from offtake.service.reports import report_result
 from offtake.service.runtime import Runtime
@@ -29,8 +29,6 @@ from offtake.service.trail import current_trail
 LONGEST_NAME, LONGEST_DESCRIPTION, MOST_MEMBERS = 200, 5000, 100
 SORTABLE = table.SORTABLE
 NEWEST_FIRST = Sort("created_at", descending=True)
-# Names may hold what is made of several characters, such as emoji, but nothing that steers a terminal or breaks a line.
-UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
@@ -265,8 +263,7 @@ def runnable_request(definition: Definition) -> ExportRequest:
 
 
 def _check_draft(runtime: Runtime, principal: Principal, draft: Draft, own_id: str = "") -> None:
-    shown = draft.name.strip() and not any(unicodedata.category(char) in UNSHOWABLE for char in draft.name)
-    if not shown or len(draft.name) > LONGEST_NAME:
+    if not is_showable(draft.name) or len(draft.name) > LONGEST_NAME:
         raise InvalidRequest(f"name has 1 to {LONGEST_NAME} printable characters.", pointer="/name")
     if len(draft.description) > LONGEST_DESCRIPTION or "\0" in draft.description:
         raise InvalidRequest(f"description has at most {LONGEST_DESCRIPTION} characters.", pointer="/description")

@@ -23,6 +23,7 @@ from offtake.query.stored import request_json
 from offtake.service.access import LOCAL
 from offtake.service.datasets import plan_request
 from offtake.service.downloads import check_file
+from offtake.service.names import is_showable
 from offtake.service.recipients import check_deliveries
 from offtake.service.retention import expires_at
 from offtake.service.runtime import Runtime
@@ -130,7 +131,7 @@ def prepare_export(runtime: Runtime, principal: Principal, request: ExportReques
         state=JobState.SCHEDULED if start > now else JobState.QUEUED,
         created_at=now,
         due_at=wanted if how.recurrence else start,
-        instant=how.instant,
+        instant=how.instant or (wanted if how.recurrence else None),
         needs=needs_of(plan, principal),
         priority=how.priority,
         definition_id=how.definition_id,
@@ -159,6 +160,8 @@ def _check_submission(runtime: Runtime, how: Submission) -> None:
         raise InvalidRequest("priority is 1 (first) to 9 (last).", hint="Leave it out for 5.", pointer="/priority")
     if how.start_at is not None and how.start_at > runtime.now() + FURTHEST:
         raise InvalidRequest("start_at is more than a year away.", hint="Choose an earlier time.", pointer="/start_at")
+    if how.name is not None and not is_showable(how.name):
+        raise InvalidRequest("A name has printable characters, and some that are not blank.", pointer="/name")
     key = how.idempotency_key
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         raise InvalidRequest(
@@ -287,12 +290,17 @@ def delete_artifact(runtime: Runtime, job: ExportJob) -> None:
 def find_artifact(runtime: Runtime, principal: Principal, job_id: str) -> tuple[ExportJob, Artifact]:
     """The job with its finished file. Raises NotFound, InsufficientScope, NotReady, Conflict, Expired."""
     job = find_export(runtime, principal, job_id)
+    require_needs(principal, job)
+    return job, artifact_of(runtime, job)
+
+
+def require_needs(principal: Principal, job: ExportJob) -> None:
+    """Raise InsufficientScope unless the principal may read what is in the job's file."""
     missing = sorted(job.needs - principal.scopes)
     if missing and principal.id != LOCAL:
         raise InsufficientScope(
             f"This file needs the scope {missing[0]}.", hint=f"Ask for a key with {', '.join(missing)}."
         )
-    return job, artifact_of(runtime, job)
 
 
 def artifact_of(runtime: Runtime, job: ExportJob) -> Artifact:

@@ -1,5 +1,6 @@
-"""What datasets are called by foreign APIs: by an alias for that dialect, else by their own name."""
+"""What datasets are called by foreign APIs: by an alias for that dialect, else by their own name; what names are."""
 
+import unicodedata
 from collections.abc import Mapping
 
 from offtake.errors import NotFound
@@ -7,6 +8,14 @@ from offtake.model.access import Principal
 from offtake.model.dataset import Dataset
 from offtake.query.nearest import did_you_mean
 from offtake.service.runtime import Runtime
+
+# Names may hold what is made of several characters, such as emoji, but nothing that steers a terminal or breaks a line.
+UNSHOWABLE = ("Cc", "Cs", "Zl", "Zp")
+
+
+def is_showable(name: str) -> bool:
+    """Whether people can read it: a line that is not blank."""
+    return bool(name.strip()) and not any(unicodedata.category(char) in UNSHOWABLE for char in name)
 
 
 def dataset_called(runtime: Runtime, dialect: str, name: str, principal: Principal | None = None) -> str:
