@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.counter import Counter, open_counter
-from api.desk import run_turns
+from api.desk import run_turns, told
 from offtake.service.audit import prune_audit
 from sites import make_key, wait_until
 
@@ -195,8 +195,26 @@ def test_it_is_read_in_pages_and_by_dates(counter: Counter) -> None:
         cursor = answer["next_cursor"]
     assert len(found) == len(set(found)) == 5
     assert lines(counter, "/audit?from=tomorrow") == []
-    assert auditor.ask("GET", "/audit?from=someday").json()["code"] == "INVALID_RANGE"
-    assert auditor.ask("GET", "/audit?until=now").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "pointer"),
+    [
+        ("from=someday", "INVALID_RANGE", "/from"),
+        ("from=today&to=2026-02-30", "INVALID_RANGE", "/to"),
+        ("from=2026-05-18&to=2026-05-16", "INVALID_RANGE", "/to"),
+        ("until=now", "INVALID_REQUEST", "/until"),
+        ("action=export", "INVALID_REQUEST", "/action"),
+        ("action=export.", "INVALID_REQUEST", "/action"),
+        ("action=*", "INVALID_REQUEST", "/action"),
+        ("action=Export.Submit", "INVALID_REQUEST", "/action"),
+        ("limit=0", "INVALID_REQUEST", "/limit"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(opened_counter: Counter, query: str, code: str, pointer: str) -> None:
+    answer = opened_counter.holding(AUDITOR).ask("GET", f"/audit?{query}")
+    assert told(answer) == (422, code)
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
 
 
 def test_old_lines_are_pruned(counter: Counter) -> None:

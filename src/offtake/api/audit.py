@@ -1,11 +1,12 @@
 """The audit, for whoever may read it."""
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
 
 from offtake.api.bodies import PageQuery
@@ -18,12 +19,22 @@ from offtake.web.auth import Caller
 from offtake.web.bodies import Text
 from offtake.web.site import site_of
 
+ACTION = r"[a-z_]+\.([a-z_]+|\*)"
+
+
+def _read_action(text: str) -> str:
+    if not re.fullmatch(ACTION, text):
+        raise ValueError("action is a thing and what was done to it, such as export.submit, or export.* for all of it")
+    return text
+
 
 class AuditQuery(PageQuery):
     """Which lines to list."""
 
-    action: Text | None = Field(
-        None, description="Such as `export.submit`; `export.*` is all that was done to exports."
+    action: Annotated[Text, AfterValidator(_read_action)] | None = Field(
+        None,
+        description="Such as `export.submit`; `export.*` is all that was done to exports.",
+        json_schema_extra={"pattern": f"^{ACTION}$"},
     )
     principal: Text | None = Field(None, description="Who did it: a key's id, `share:ID` or `local`.")
     dataset: Text | None = None

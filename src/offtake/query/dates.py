@@ -32,6 +32,30 @@ def resolve_date(text: str, now: datetime, timezone: str, end: bool = False) -> 
         raise InvalidRange(f"{text!r} lies outside the years 1 to 9999.", hint=_HINT) from None
 
 
+def resolve_range(
+    start: str | None, end: str | None, now: datetime, timezone: str, where: str = ""
+) -> tuple[datetime | None, datetime | None]:
+    """Both ends of a half-open range, in UTC; None is open. `where` is the JSON pointer to what holds `from` and `to`.
+
+    Raises InvalidRange, pointing at the end that is no date, or if it ends before it starts.
+    """
+    found = _resolve(start, now, timezone, f"{where}/from"), _resolve(end, now, timezone, f"{where}/to", end=True)
+    if found[0] is not None and found[1] is not None and found[1] < found[0]:
+        raise InvalidRange(
+            f"The range ends ({found[1].isoformat()}) before it starts ({found[0].isoformat()}).",
+            hint="Swap its ends.",
+            pointer=where or "/to",
+        )
+    return found
+
+
+def _resolve(text: str | None, now: datetime, timezone: str, pointer: str, end: bool = False) -> datetime | None:
+    try:
+        return None if text is None else resolve_date(text, now, timezone, end)
+    except InvalidRange as error:
+        raise InvalidRange(error.detail, hint=error.hint, pointer=pointer) from None
+
+
 def _absolute(text: str, zone: tzinfo, end: bool) -> datetime | None:
     """ISO 8601 as Python reads it, or None."""
     try:

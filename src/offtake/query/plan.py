@@ -14,7 +14,7 @@ from offtake.model.dataset import Dataset, Field, FieldType, Sort
 from offtake.model.export import Column, Confinement, DateRange, ExportRequest, OrderKey, Plan, Reader
 from offtake.model.filter import And, Condition, Filter, Operator, Or
 from offtake.query.columns import View, choose_columns, view_of
-from offtake.query.dates import resolve_date
+from offtake.query.dates import resolve_date, resolve_range
 from offtake.query.filters import check_filter, find_unmasked
 from offtake.query.groups import plan_report, report_columns, wants_report
 from offtake.query.nearest import nearest
@@ -101,17 +101,7 @@ def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
         return
     field = _date_field(wanted.field, view)
     last = None if wanted.end is not None and wanted.end.strip() == _FOREVER else wanted.end
-    sides = [
-        None if text is None else _resolve(text, now, view.timezone, is_end=is_end)
-        for text, is_end in ((wanted.start, False), (last, True))
-    ]
-    start, end = sides
-    if start is not None and end is not None and end < start:
-        raise InvalidRange(
-            f"The range ends ({end.isoformat()}) before it starts ({start.isoformat()}).",
-            hint="Swap its ends.",
-            pointer="/date_range",
-        )
+    start, end = resolve_range(wanted.start, last, now, view.timezone, "/date_range")
     is_day = field.type is FieldType.DATE
     zone = ZoneInfo(view.timezone)
     if start is not None:
@@ -125,14 +115,6 @@ def _range(wanted: DateRange, view: View, now: datetime) -> Iterator[Filter]:
 def _is_instant(text: str, now: datetime, timezone: str) -> bool:
     """Whether it stands for a moment and not for a whole day, whose end is no part of it."""
     return resolve_date(text, now, timezone, end=True) == resolve_date(text, now, timezone)
-
-
-def _resolve(text: str, now: datetime, timezone: str, *, is_end: bool) -> datetime:
-    pointer = "/date_range/to" if is_end else "/date_range/from"
-    try:
-        return resolve_date(text, now, timezone, end=is_end)
-    except InvalidRange as error:
-        raise InvalidRange(error.detail, hint=error.hint, pointer=pointer) from None
 
 
 def _day_after_last(end: datetime) -> date:

@@ -13,7 +13,7 @@ from offtake.model.audit import AuditEntry, Outcome
 from offtake.model.dataset import Dataset, Field, FieldType, Sort
 from offtake.model.export import DateRange
 from offtake.model.ids import is_id, new_id
-from offtake.query.dates import resolve_date
+from offtake.query.dates import resolve_range
 from offtake.service.runtime import Runtime
 from offtake.service.trail import Trail
 
@@ -45,10 +45,11 @@ def list_audit(
 ) -> tuple[AuditEntry, ...]:
     """The tenant's lines, the newest first, from the one after `before` on; `key` is the principal that they name.
 
-    Raises InsufficientScope, and InvalidRange for what is no date.
+    Raises InsufficientScope, and InvalidRange for what is no date, or no range.
     """
     require(principal, Scope.AUDIT_READ)
-    dates, now = dates or DateRange(), runtime.now()
+    dates = dates or DateRange()
+    since, until = resolve_range(dates.start, dates.end, runtime.now(), "UTC")
     if "\0" in f"{action}{key}{dataset}" or (before is not None and not is_id(before)):
         return ()
     return table.list_entries(
@@ -57,8 +58,8 @@ def list_audit(
         action=action,
         principal=key,
         dataset=dataset,
-        since=None if dates.start is None else resolve_date(dates.start, now, "UTC"),
-        until=None if dates.end is None else resolve_date(dates.end, now, "UTC", end=True),
+        since=since,
+        until=until,
         before=before,
         limit=limit,
     )
