@@ -12,6 +12,7 @@ import pytest
 
 from api.desk import Desk, open_desk, told
 from offtake.model.access import Secret
+from offtake.service.access import list_keys, local_principal, revoke_key
 from offtake.service.runtime import Runtime
 from sites import NOW
 
@@ -72,6 +73,8 @@ def changed(url: str, other: str, foreign: str) -> Iterator[str]:
         ("expires", f" {said['expires']}"),
         ("expires", "never"),
         ("expires", "9" * 30),
+        ("maker", NOBODYS),
+        ("maker", ""),
         ("key", "k0"),
         ("key", ""),
         ("signature", said["signature"][:-1]),
@@ -81,7 +84,9 @@ def changed(url: str, other: str, foreign: str) -> Iterator[str]:
         ("signature", ""),
     ]:
         yield f"{place}?{urlencode({**said, name: value})}"
-    yield from (f"{place}?{urlencode({k: v for k, v in said.items() if k != name})}" for name in ("expires", "key"))
+    yield from (
+        f"{place}?{urlencode({k: v for k, v in said.items() if k != name})}" for name in ("expires", "maker", "key")
+    )
     own = urlsplit(place).path.split("/")[-2]
     yield from (url.replace(own, id_) for id_ in (other, foreign, NOBODYS, "x", "%00" * 36, own.upper()))
 
@@ -135,6 +140,16 @@ def test_a_link_to_a_deleted_export_is_like_one_to_none(desk: Desk) -> None:
     url = make_link(desk, done["id"])["url"]
     desk.ask("DELETE", f"/{done['id']}")
     assert told(httpx2.get(url)) == (403, "FORBIDDEN")
+
+
+def test_a_link_ends_with_the_key_that_made_it(desk: Desk) -> None:
+    done, maker = desk.finish(), desk.holding("reports:read")
+    kept, lost = make_link(desk, done["id"])["url"], make_link(maker, done["id"])["url"]
+    clerk = local_principal(desk.runtime, "acme")
+    prefix = maker.headers["Authorization"].split()[1][:10]
+    revoke_key(desk.runtime, clerk, next(key.id for key in list_keys(desk.runtime, clerk) if key.prefix == prefix))
+    assert told(httpx2.get(lost)) == (410, "REVOKED")
+    assert httpx2.get(kept).status_code == 200
 
 
 def test_an_old_secret_opens_links_until_its_date_and_the_newest_signs(desk: Desk, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Query, Security
 from starlette.requests import Request
@@ -126,6 +125,7 @@ def find_file(
     request: Request,
     export_id: str,
     expires: Annotated[str | None, Query(description="Of a signed link.")] = None,
+    maker: Annotated[str | None, Query(description="Of a signed link.")] = None,
     key: Annotated[str | None, Query(description="Of a signed link.")] = None,
     signature: Annotated[str | None, Query(description="Of a signed link; no key is needed with it.")] = None,
     _bearer: Annotated[object, Security(BEARER)] = None,
@@ -135,7 +135,7 @@ def find_file(
     runtime = site_of(request).runtime
     if signature is not None:
         count_stranger(request)
-        return open_link(runtime, Link(export_id, expires or "", Signature(key or "", signature)))
+        return open_link(runtime, Link(export_id, expires or "", maker or "", Signature(key or "", signature)))
     return exports.find_artifact(runtime, authenticate_request(request), export_id)[1]
 
 
@@ -155,9 +155,7 @@ def get_manifest(request: Request, export_id: str, caller: Caller) -> dict[str, 
 def post_link(request: Request, export_id: str, body: LinkBody, caller: Caller) -> LinkAnswer:
     """A link to the file that needs no key. Whoever may download it may make one."""
     link = make_link(site_of(request).runtime, caller, export_id, body.expires_in_s)
-    query = urlencode({"expires": link.expires, "key": link.signature.key, "signature": link.signature.value})
-    url = absolute_url(request, f"/api/v1/exports/{link.job_id}/download?{query}")
-    return LinkAnswer(url, link.expires_at)
+    return LinkAnswer(absolute_url(request, link.path), link.expires_at)
 
 
 def _answer_whole(request: Request, job: ExportJob) -> ExportAnswer:

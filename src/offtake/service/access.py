@@ -10,7 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from offtake.appdb import access as table
-from offtake.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from offtake.errors import (
+    Conflict,
+    Forbidden,
+    InsufficientScope,
+    InvalidRequest,
+    NotFound,
+    Revoked,
+    Unauthenticated,
+)
 from offtake.model.access import Key, Principal, Scope, require
 from offtake.model.ids import is_id
 from offtake.model.token import HOLDER, is_token, issuer_mark
@@ -82,6 +90,14 @@ def present_principal(runtime: Runtime, owner: Principal) -> Principal:
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= runtime.now()):
         raise Forbidden("The key that asked for this has ended.", hint="Ask again with another key.")
     return replace(owner, scopes=_all_scopes(runtime, key), roles=key.roles)
+
+
+def check_giver(runtime: Runtime, giver: Principal, scopes: Collection[str]) -> None:
+    """Raise Revoked unless whoever handed something on may, as of today, read what takes those scopes."""
+    try:
+        require(present_principal(runtime, giver), Scope.REPORTS_READ, *sorted(scopes))
+    except (Forbidden, InsufficientScope) as error:
+        raise Revoked("Whoever shared this may not read it any more.", hint="Ask somebody else for it.") from error
 
 
 def local_principal(runtime: Runtime, tenant: str | None) -> Principal:

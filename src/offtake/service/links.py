@@ -3,12 +3,14 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from offtake.appdb import jobs as table
 from offtake.errors import Expired, Forbidden, InvalidRequest
-from offtake.model.access import Principal
+from offtake.model.access import Principal, Scope
 from offtake.model.ids import is_id
 from offtake.model.job import Artifact
+from offtake.service.access import check_giver
 from offtake.service.exports import artifact_of, find_artifact
 from offtake.service.runtime import Runtime
 from offtake.service.signing import Signature, is_signed, sign, signing_secret
@@ -19,11 +21,32 @@ LONGEST_S = 366 * 24 * 3600
 
 @dataclass(frozen=True)
 class Link:
-    """What a link says, and the signature under it. `expires` is in seconds since 1970, as the link has it."""
+    """What a link says, and the signature under it. `expires` is in seconds since 1970, as the link has it.
+
+    `maker` is the id of the principal who made it.
+    """
 
     job_id: str
     expires: str
+    maker: str
     signature: Signature
+
+    @property
+    def query(self) -> str:
+        """What follows the `?` of its address."""
+        return urlencode(
+            {
+                "expires": self.expires,
+                "maker": self.maker,
+                "key": self.signature.key,
+                "signature": self.signature.value,
+            }
+        )
+
+    @property
+    def path(self) -> str:
+        """Where it leads, below the address of the service."""
+        return f"/api/v1/exports/{self.job_id}/download?{self.query}"
 
     @property
     def expires_at(self) -> datetime:
@@ -46,22 +69,26 @@ def make_link(runtime: Runtime, principal: Principal, job_id: str, expires_in_s:
     ends = min(end for end in (asked, job.expires_at, secret.not_after) if end is not None)
     # Links carry whole seconds: rounded down, a link of one second might be over before it is sent.
     expires = str(math.ceil(ends.timestamp()))
-    return Link(job.id, expires, sign(secret, "link", job.id, job.tenant, expires, secret.id))
+    maker = principal.id
+    return Link(job.id, expires, maker, sign(secret, "link", job.id, job.tenant, expires, maker, secret.id))
 
 
 def open_link(runtime: Runtime, link: Link) -> Artifact:
     """The file that a link leads to.
 
     Raises Forbidden unless we signed exactly this, whether there is such an export or not; then Expired once it is
-    over, or its file was.
+    over, or its file was; Revoked if whoever made it may not read the file any more.
     """
     job = table.find_job(runtime.appdb, link.job_id) if is_id(link.job_id) else None
     tenant = "" if job is None else job.tenant
-    ours = is_signed(runtime, link.signature, "link", link.job_id, tenant, link.expires, link.signature.key)
+    said = (link.job_id, tenant, link.expires, link.maker, link.signature.key)
+    ours = is_signed(runtime, link.signature, "link", *said)
     if job is None or not ours:
         raise Forbidden("This link is not one of ours, or was changed.", hint="Ask for a new link.")
     trail = current_trail()
     trail.tenant, trail.dataset, trail.principal = job.tenant, job.request.dataset, "link"
     if link.expires_at <= runtime.now():
         raise Expired("This link had its time.", hint="Ask for a new link.")
+    # It could read the file then: that holds for whoever is no key, and has no other rights today.
+    check_giver(runtime, Principal(link.maker, job.tenant, job.needs | {Scope.REPORTS_READ}), job.needs)
     return artifact_of(runtime, job)

@@ -5,7 +5,6 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from html import escape
 from types import MappingProxyType
-from urllib.parse import urlencode
 
 from offtake.appdb import jobs as job_table
 from offtake.appdb import webhooks as webhook_table
@@ -43,8 +42,7 @@ def send_mail(runtime: Runtime, delivery: Delivery) -> Sent:
     owner = present_principal(runtime, job.owner)
     _, artifact = find_artifact(runtime, owner, job.id)
     link = make_link(runtime, owner, job.id, LONGEST_S)
-    query = urlencode({"expires": link.expires, "key": link.signature.key, "signature": link.signature.value})
-    url = f"{runtime.public_url or ''}/api/v1/exports/{job.id}/download?{query}"
+    url = f"{runtime.public_url or ''}{link.path}"
     lines = [f"{artifact.filename}: {job.rows} rows, {artifact.bytes} bytes, SHA-256 {artifact.sha256}."]
     smtp = runtime.outbox.smtp
     attached = None

@@ -12,7 +12,6 @@ from offtake.errors import (
     Conflict,
     Expired,
     Forbidden,
-    InsufficientScope,
     InvalidRequest,
     NotFound,
     OfftakeError,
@@ -24,7 +23,7 @@ from offtake.model.job import Artifact, ExportJob
 from offtake.model.ports import Stop
 from offtake.model.saved import Definition
 from offtake.model.share import Share, ShareState
-from offtake.service.access import hash_secret, is_well_formed, new_secret, present_principal
+from offtake.service.access import check_giver, hash_secret, is_well_formed, new_secret
 from offtake.service.datasets import plan_request
 from offtake.service.definitions import find_definition, note_execution, runnable_request
 from offtake.service.downloads import Download, Envelope, open_download
@@ -231,7 +230,7 @@ def _open_definition(runtime: Runtime, share: Share) -> Shared:
         raise Revoked("What was shared was deleted.", hint="Ask whoever shared it for something else.")
     dataset = runtime.datasets.get(definition.request.dataset)
     scopes = dataset.scopes if dataset else frozenset()
-    _check_owner(runtime, share, scopes)
+    check_giver(runtime, share.owner, scopes)
     return Shared(share, _principal_of(runtime, share, scopes), definition=definition)
 
 
@@ -241,16 +240,8 @@ def _open_file(runtime: Runtime, share: Share) -> Shared:
         raise Revoked("What was shared was deleted.", hint="Ask whoever shared it for something else.")
     current_trail().dataset = job.request.dataset
     artifact = artifact_of(runtime, job)
-    _check_owner(runtime, share, job.needs)
+    check_giver(runtime, share.owner, job.needs)
     return Shared(share, _principal_of(runtime, share, frozenset()), job=job, artifact=artifact)
-
-
-def _check_owner(runtime: Runtime, share: Share, scopes: Collection[str]) -> None:
-    """Raise Revoked unless the owner, as of today, may read what it shared."""
-    try:
-        require(present_principal(runtime, share.owner), Scope.REPORTS_READ, *sorted(scopes))
-    except (Forbidden, InsufficientScope) as error:
-        raise Revoked("Whoever shared this may not read it any more.", hint="Ask somebody else for it.") from error
 
 
 def _check_on(share: Share, now: datetime) -> None:
