@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from commands import run_commands
 from servers import Postgres, Seaweed, find_mariadbd, run_mariadb, run_postgres, run_seaweed
 
 # A shared machine may be slow at any moment: no test fails for the time an example takes.
 settings.register_profile("offtake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offtake")
+
+
+@pytest.fixture(scope="session")
+def offtake() -> Iterator[Path]:
+    """The command, in a folder that may go to the PATH: a process of its own each time, which starts fast."""
+    with run_commands() as script:
+        yield script
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from offtake.store import open_store
 _LIBC = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Whatever ends the tests, kill -9 included, ends the server with them (Linux)."""
     with suppress(AttributeError):
         _LIBC.prctl(1, signal.SIGQUIT)
@@ -114,7 +114,7 @@ class Postmaster:
                 stdout=output,
                 stderr=output,
                 user=self._server.system_user,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         postgres = Postgres(self.port, self._child.pid, self._server.bin_path)
         _wait(lambda: postgres.execute("SELECT 1"), self._child, self._log)
@@ -191,7 +191,7 @@ def run_seaweed() -> Iterator[Seaweed]:
     with log.open("wb") as output:
         binary = Path(sysconfig.get_path("scripts"), "weed")
         child = subprocess.Popen(
-            [binary, *arguments], cwd=home, stdout=output, stderr=output, preexec_fn=_die_with_parent
+            [binary, *arguments], cwd=home, stdout=output, stderr=output, preexec_fn=die_with_parent
         )
 
     def ready() -> None:
@@ -247,7 +247,7 @@ def run_mariadb(binary: str) -> Iterator[str]:
             ],
             stdout=output,
             stderr=output,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
     def create() -> None:

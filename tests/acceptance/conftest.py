@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,13 +19,13 @@ def acme(demo_home: Path) -> list[Contact]:
 
 
 @pytest.fixture(scope="session")
-def export_contacts(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def export_contacts(demo_home: Path, offtake: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`export_contacts("csv", …)`: the file that `offtake export contacts` writes for acme, made once a session."""
 
     @cache
     def export(ending: str, *arguments: str) -> Path:
         path = tmp_path_factory.mktemp("contacts") / f"contacts.{ending}"
-        command = [sys.executable, "-m", "offtake.cli", "export", "contacts", "-o", str(path), "--tenant", "acme"]
+        command: list[str | Path] = [offtake, "export", "contacts", "-o", str(path), "--tenant", "acme"]
         command += ["--config", str(demo_home / "offtake.yaml"), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -68,11 +68,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(home: Path) -> Run:
+def run(home: Path, offtake: Path) -> Run:
     """`run("export", "orders", …)` in that folder, to its end."""
 
     def run_offtake(*arguments: str, cwd: Path = home) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*OFFTAKE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, env=_plain())
+        return subprocess.run([offtake, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, env=_plain())
 
     return run_offtake
 

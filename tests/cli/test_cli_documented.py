@@ -4,7 +4,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
@@ -15,12 +14,12 @@ def fenced(language: str) -> str:
     return "".join(re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 
 
-def test_the_page_says_what_the_commands_say(tmp_path: Path) -> None:
+def test_the_page_says_what_the_commands_say(tmp_path: Path, offtake: Path) -> None:
     with sqlite3.connect(tmp_path / "shop.db") as db:
         db.executescript(fenced("sql"))
     db.close()
     for command, expected in _transcript():
-        assert _run(command, tmp_path) == expected, command
+        assert _run(command, tmp_path, offtake) == expected, command
 
 
 def _transcript() -> list[tuple[str, str]]:
@@ -29,13 +28,9 @@ def _transcript() -> list[tuple[str, str]]:
     return [(command, said) for command, _, said in (step.partition("\n") for step in steps)]
 
 
-def _run(command: str, home: Path) -> str:
+def _run(command: str, home: Path, offtake: Path) -> str:
     """What it says in a shell that finds our offtake; stderr among stdout, as on a terminal."""
-    if not (home / "bin").exists():
-        (home / "bin").mkdir()
-        (home / "bin" / "offtake").write_text(f'#!/bin/sh\nexec {sys.executable} -m offtake.cli "$@"\n')
-        (home / "bin" / "offtake").chmod(0o755)
-    environ = os.environ | {"PATH": f"{home}/bin:{os.environ['PATH']}"}
+    environ = os.environ | {"PATH": f"{offtake.parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         ["sh", "-c", command], cwd=home, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
     )

@@ -4,7 +4,6 @@ import re
 import shlex
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,21 +59,21 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(home: Path, command: str) -> str:
-    arguments = [sys.executable, "-m", "offtake.cli", *shlex.split(command)]
+def run(home: Path, offtake: Path, command: str) -> str:
+    arguments = [offtake, *shlex.split(command)]
     return subprocess.run(arguments, cwd=home, check=True, capture_output=True, timeout=60).stdout.decode()
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN)
-def test_a_command_prints_what_the_page_shows(home: Path, command: str, output: str) -> None:
-    assert run(home, command).replace("\r\n", "\n") == output
+def test_a_command_prints_what_the_page_shows(home: Path, offtake: Path, command: str, output: str) -> None:
+    assert run(home, offtake, command).replace("\r\n", "\n") == output
 
 
 @pytest.mark.parametrize("name", ["parquet", "arrow"])
-def test_a_command_writes_the_file_the_page_says(home: Path, name: str) -> None:
+def test_a_command_writes_the_file_the_page_says(home: Path, offtake: Path, name: str) -> None:
     found = re.search(r"^offtake (.*)$", (PAGES / f"{name}.md").read_text("utf-8"), re.MULTILINE)
     assert found is not None
-    run(home, found[1])
+    run(home, offtake, found[1])
     path = home / f"contacts.{name}"
     table = pq.read_table(path) if name == "parquet" else pa.ipc.open_file(path).read_all()
     assert table["id"].to_pylist() == [1, 2, 3]

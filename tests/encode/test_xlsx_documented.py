@@ -4,7 +4,6 @@ import re
 import shlex
 import sqlite3
 import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +26,7 @@ datasets:
 """
 
 
-def test_the_example_writes_the_workbook_it_says(tmp_path: Path) -> None:
+def test_the_example_writes_the_workbook_it_says(tmp_path: Path, offtake: Path) -> None:
     (tmp_path / "offtake.yaml").write_text(CONFIG)
     with sqlite3.connect(tmp_path / "crm.db") as db:
         db.execute("CREATE TABLE contacts (id INTEGER PRIMARY KEY, tenant TEXT, name TEXT, created_at TIMESTAMP)")
@@ -36,7 +35,7 @@ def test_the_example_writes_the_workbook_it_says(tmp_path: Path) -> None:
     db.close()
     found = re.search(r"^offtake (.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
     assert found is not None
-    command = [sys.executable, "-m", "offtake.cli", *shlex.split(found[1])]
+    command = [offtake, *shlex.split(found[1])]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
     content = (tmp_path / "contacts.xlsx").read_bytes()
     shown = datetime(2026, 5, 31, 14, 5, 9)  # noqa: DTZ001  (the wall clock in Santiago)

@@ -5,7 +5,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,16 +47,13 @@ def fenced(name: str, language: str) -> str:
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> Mapping[str, str]:
+def environ(tmp_path: Path, offtake: Path) -> Mapping[str, str]:
     """Where the shell finds our offtake, in a folder with the sample data."""
     (tmp_path / "offtake.yaml").write_text(CONFIG)
     with sqlite3.connect(tmp_path / "crm.db") as db:
         db.executescript(TABLE)
     db.close()
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "offtake").write_text(f'#!/bin/sh\nexec {sys.executable} -m offtake.cli "$@"\n')
-    (tmp_path / "bin" / "offtake").chmod(0o755)
-    return os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    return os.environ | {"PATH": f"{offtake.parent}:{os.environ['PATH']}"}
 
 
 @pytest.mark.parametrize("name", ["xml", "jsonapi"])
