@@ -3,9 +3,11 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
@@ -15,6 +17,9 @@ from offtake.app import build_runtime
 from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
 from sites import ListedQueue, Site, serve
+
+if TYPE_CHECKING:
+    from dialect.office import Office
 
 
 @dataclass
@@ -44,17 +49,24 @@ class Demo:
         run_turns(self.runtime)
 
 
-@pytest.fixture(scope="session")
-def served_demo(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A copy of the demo home, served once a session."""
-    home = tmp_path_factory.mktemp("served") / "demo"
-    shutil.copytree(demo_home, home)
+@contextmanager
+def serve_home(home: Path) -> Iterator[Demo]:
+    """A demo home, served while the block runs."""
     card = json.loads((home / "demo.json").read_text("utf-8"))
     clock = Clock()
     runtime = build_runtime(load_settings(home / "offtake.yaml"), with_jobs=True)
     runtime = replace(runtime, queue=ListedQueue(), now=clock)
     with serve(runtime) as site, httpx2.Client(base_url=site.url, timeout=60) as client:
         yield Demo(runtime, clock, client, card["keys"], card["tenant_uuid"], site, home)
+
+
+@pytest.fixture(scope="session")
+def served_demo(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A copy of the demo home, served once a session."""
+    home = tmp_path_factory.mktemp("served") / "demo"
+    shutil.copytree(demo_home, home)
+    with serve_home(home) as served:
+        yield served
 
 
 @pytest.fixture
@@ -65,3 +77,12 @@ def demo(served_demo: Demo) -> Iterator[Demo]:
     queue.turns.clear()
     yield served_demo
     served_demo.clock.at = None
+
+
+@pytest.fixture
+def office(demo: Demo) -> "Office":
+    """Where Optimaite's configurations are kept, at noon of 27 May 2026."""
+    from dialect.office import NOON, Office  # which knows what a demo is from here
+
+    demo.clock.at = NOON
+    return Office(demo)

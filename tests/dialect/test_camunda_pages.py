@@ -1,11 +1,21 @@
 """Camunda's pages: every record once, whoever changes what, for as long as somebody asks."""
 
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from dialect.conftest import Demo
+import pytest
+
+from dialect.conftest import Demo, serve_home
 from dialect.reports import changing, define, get, of, page, refusal, walk
 from offtake.demo.reports import ALSO_RAW, LARGE, RAW
 from offtake.model.dataset import Sort
+from offtake.model.ids import new_id
+from sites import wait_until
 
 
 def test_the_pages_together_are_the_report_and_the_loop_ends(demo: Demo) -> None:
@@ -100,3 +110,82 @@ def test_head_reads_nothing(demo: Demo) -> None:
     path = f"/api/public/export/report/{RAW}/result/json?limit=2&paginationTimeout=60"
     answer = demo.client.head(path, headers={"Authorization": demo.keys["admin"]})
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/json", b"")
+
+
+class Changes:
+    """Somebody who deletes an instance of the large report, adds one and renames one, over and over.
+
+    After change number t the report is `expected(t)`, and never anything in between.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self.done = 0
+        self._database = database
+        with closing(self._open()) as rows:
+            rows.execute("PRAGMA journal_mode = WAL")  # so that writing and reading do not wait for each other
+            self._before = rows.execute(
+                "SELECT processInstanceId, businessKey FROM process_instances"
+                " WHERE tenant = 'acme' AND processDefinitionKey = 'orderFulfilment' ORDER BY id"
+            ).fetchall()
+
+    def expected(self, t: int) -> dict[str, str]:
+        """The business key of every instance."""
+        names = dict(self._before[t:])
+        middle = len(self._before) // 2
+        names.update({instance: f"changed {n}" for n, (instance, _) in enumerate(self._before[middle : middle + t])})
+        return names | {f"new {n}": "new" for n in range(t)}
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Change on until the block ends."""
+        over = threading.Event()
+
+        def change() -> None:
+            with closing(self._open()) as rows:
+                while not over.is_set() and self.done < len(self._before) // 2:
+                    self._change(rows, self.done)
+                    self.done += 1
+                    over.wait(0.005)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._database, isolation_level=None, timeout=60)
+
+    def _change(self, rows: sqlite3.Connection, t: int) -> None:
+        gone, changed = self._before[t][0], self._before[len(self._before) // 2 + t][0]
+        new = (new_id(), "orderFulfilment", "orderFulfilment:1:1", f"new {t}", "new", "2021-06-01T12:00:00Z")
+        rows.execute("BEGIN IMMEDIATE")
+        rows.execute("DELETE FROM process_instances WHERE processInstanceId = ?", (gone,))
+        rows.execute(
+            "INSERT INTO process_instances VALUES (?, ?, ?, ?, ?, ?, NULL, NULL, 'engine', NULL, '{}', 'acme')", new
+        )
+        rows.execute(
+            "UPDATE process_instances SET businessKey = ? WHERE processInstanceId = ?", (f"changed {t}", changed)
+        )
+        rows.execute("COMMIT")
+
+
+@pytest.mark.slow
+def test_25000_records_come_once_each_while_rows_change_and_the_loop_ends(demo_home: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(demo_home, tmp_path / "home")
+    with closing(sqlite3.connect(home / "demo.db")) as rows:
+        rows.execute("CREATE INDEX by_instance ON process_instances (processInstanceId)")
+    changes = Changes(home / "demo.db")
+    with serve_home(home) as demo, changes.going_on():
+        wait_until(lambda: changes.done > 5, 60)
+        pages = list(walk(demo, LARGE, limit=1000))
+    records = [record for each in pages for record in each["data"]]
+    assert [len(each["data"]) for each in pages] == [1000] * 25
+    assert {each["totalNumberOfRecords"] for each in pages} == {25_000}
+    t = sum(record["businessKey"] == "new" for record in records)
+    assert 0 < t < changes.done, "rows were to change before the report was read, and after"
+    found = {record["processInstanceId"]: record["businessKey"] for record in records}
+    assert len(found) == len(records)
+    assert found == changes.expected(t)
