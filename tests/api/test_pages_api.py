@@ -19,6 +19,7 @@ import pytest
 
 from api.desk import Clock, Desk, open_desk, told
 from offtake.model.export import ExportRequest
+from offtake.model.limits import Limits
 from offtake.model.ports import Stop
 from offtake.model.saved import Draft
 from offtake.service.access import local_principal
@@ -65,8 +66,8 @@ def define(desk: Desk, tenant: str = "acme", **wish: Any) -> str:
 
 
 @contextmanager
-def reading(home: Path) -> Iterator[Reader]:
-    with open_desk(home, lambda runtime: replace(runtime, sources={"fake": FakeSource(some)})) as desk:
+def reading(home: Path, **changed: Any) -> Iterator[Reader]:
+    with open_desk(home, lambda runtime: replace(runtime, sources={"fake": FakeSource(some)}, **changed)) as desk:
         yield Reader(desk, define(desk))
 
 
@@ -183,8 +184,8 @@ def test_head_reads_nothing_from_the_database(reader: Reader) -> None:
 
 
 def test_too_many_open_snapshots_are_refused_with_the_time_to_wait(tmp_path: Path) -> None:
-    with reading(tmp_path) as reader:
-        for _ in range(20):
+    with reading(tmp_path, limits=Limits(snapshots_per_tenant=3)) as reader:
+        for _ in range(3):
             reader.page(limit=10)
         answer = reader.get(limit=10)
         assert told(answer) == (429, "RATE_LIMITED")
