@@ -39,7 +39,8 @@ def guard(app: ASGIApp, site: Site, cors: Cors = NO_CORS) -> ASGIApp:
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _Visit(scope, site).run(inside, receive, send)
+            # Whoever tells an error at the gate finds the site as routes do, through the application.
+            await _Visit({**scope, "app": app}, site).run(inside, receive, send)
         else:
             await app(scope, receive, send)
 
