@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from offtake.appdb import jobs as table
-from offtake.errors import Expired, Forbidden, InvalidRequest
+from offtake.errors import Conflict, Expired, Forbidden, InsufficientScope, InvalidRequest, NotReady
 from offtake.model.access import Principal, Scope
 from offtake.model.ids import is_id
-from offtake.model.job import Artifact
+from offtake.model.job import Artifact, ExportJob
 from offtake.service.access import check_giver
-from offtake.service.exports import artifact_of, find_artifact
+from offtake.service.exports import artifact_of, find_artifact, require_needs
 from offtake.service.runtime import Runtime
 from offtake.service.signing import Signature, is_signed, sign, signing_secret
 from offtake.service.trail import current_trail
@@ -64,6 +64,20 @@ def make_link(runtime: Runtime, principal: Principal, job_id: str, expires_in_s:
             f"A link lasts 1 to {LONGEST_S} seconds.", hint="Choose a time within a year.", pointer="/expires_in_s"
         )
     job, _ = find_artifact(runtime, principal, job_id)
+    return link_to(runtime, principal, job, expires_in_s)
+
+
+def offered_file(runtime: Runtime, principal: Principal, job: ExportJob) -> Artifact | None:
+    """The job's file; None if there is none, or none any more, or the principal may not read what is in it."""
+    try:
+        require_needs(principal, job)
+        return artifact_of(runtime, job)
+    except (InsufficientScope, NotReady, Conflict, Expired):
+        return None
+
+
+def link_to(runtime: Runtime, principal: Principal, job: ExportJob, expires_in_s: int) -> Link:
+    """A link to the file of a job that has one, for somebody who may read it, as `make_link` makes it."""
     secret = signing_secret(runtime)
     asked = runtime.now() + timedelta(seconds=expires_in_s)
     ends = min(end for end in (asked, job.expires_at, secret.not_after) if end is not None)
