@@ -1,6 +1,7 @@
 """Fixtures every folder may use: the real servers, started once a session and ended with it."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,3 +81,14 @@ def mariadb_url() -> Iterator[str]:
         pytest.skip("No mariadbd on this machine (Debian: apt-get install mariadb-server).")
     with run_mariadb(binary) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def soffice() -> str:
+    """LibreOffice's command; skipped where there is none, unless REQUIRE_LIBREOFFICE=1."""
+    found = shutil.which("soffice")
+    if found is None:
+        if os.environ.get("REQUIRE_LIBREOFFICE") == "1":
+            pytest.fail("REQUIRE_LIBREOFFICE=1, but there is no soffice on this machine.")
+        pytest.skip("No LibreOffice on this machine (Debian: apt-get install libreoffice-calc).")
+    return found

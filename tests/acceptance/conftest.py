@@ -1,7 +1,5 @@
 """What is made once for all acceptance tests: the contacts as they are, and as the command line exports them."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -32,14 +30,3 @@ def export_contacts(demo_home: Path, offtake: Path, tmp_path_factory: pytest.Tem
         return path
 
     return export
-
-
-@pytest.fixture(scope="session")
-def soffice() -> str:
-    """LibreOffice's command; skipped where there is none, unless REQUIRE_LIBREOFFICE=1."""
-    found = shutil.which("soffice")
-    if found is None:
-        if os.environ.get("REQUIRE_LIBREOFFICE") == "1":
-            pytest.fail("REQUIRE_LIBREOFFICE=1, but there is no soffice on this machine.")
-        pytest.skip("No LibreOffice on this machine (Debian: apt-get install libreoffice-calc).")
-    return found

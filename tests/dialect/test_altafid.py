@@ -1,12 +1,15 @@
 """Altafid's exports: what the file holds."""
 
+import csv
 import io
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import openpyxl
 import pytest
 
+from acceptance.office import shown_by_libreoffice
 from dialect.adviser import CREATED, JSON, NAME, PATH, custom_fields, post, refusal, rows, wish
 from dialect.conftest import Demo
 
@@ -124,6 +127,22 @@ def test_xlsx_has_typed_cells_under_the_labels(demo: Demo) -> None:
     assert len(plain) == len(lines)
     newest = datetime.fromisoformat(plain[1][0]).replace(tzinfo=None)
     assert abs((lines[1][2].value - newest).total_seconds()) < 0.002
+
+
+@pytest.mark.slow
+def test_libreoffice_shows_the_rows_of_the_households(demo: Demo, soffice: str, tmp_path: Path) -> None:
+    columns = ({"id": "name", "label": "Household"}, {"id": "isActive", "label": "Active"}, CREATED)
+    there = {"locale": "es-CL", "timezone": "America/Santiago"}
+    (tmp_path / "book.xlsx").write_bytes(
+        post(demo, wish(*columns, **there) | {"format": "XLSX"}, "/api/exports/households").content
+    )
+    sheets = shown_by_libreoffice(soffice, tmp_path / "book.xlsx", tmp_path)
+    with sheets["Households"].open(newline="", encoding="utf-8") as file:
+        shown = list(csv.reader(file))
+    plain = rows(post(demo, wish(*columns, **there), "/api/exports/households"))
+    assert [line[0] for line in shown] == [line[0] for line in plain]
+    assert [line[1].lower() for line in shown] == [line[1].lower() for line in plain]
+    assert [line[2][:10] for line in shown] == [line[2][:10] for line in plain]
 
 
 # What a column is wanted as

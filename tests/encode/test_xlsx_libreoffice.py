@@ -1,15 +1,12 @@
 """LibreOffice opens our workbooks and shows the same cells."""
 
 import csv
-import os
-import shutil
 import subprocess
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 from workbooks import stream_of
 
 from offtake.encode.xlsx import XlsxOptions
@@ -18,16 +15,6 @@ from offtake.model.export import Reader
 
 # Separator, quote, UTF-8, first line, …, cells as shown, …, every sheet to a file of its own.
 AS_SHOWN = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,true,false,false,-1"
-
-
-@pytest.fixture(scope="module")
-def soffice() -> str:
-    found = shutil.which("soffice")
-    if found is None:
-        if os.environ.get("REQUIRE_LIBREOFFICE") == "1":
-            pytest.fail("REQUIRE_LIBREOFFICE=1, but there is no soffice on this machine.")
-        pytest.skip("No LibreOffice on this machine (Debian: apt-get install libreoffice-calc).")
-    return found
 
 
 def sheets_as_shown(soffice: str, content: bytes, folder: Path) -> dict[str, list[list[str]]]:
