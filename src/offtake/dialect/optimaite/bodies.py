@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from offtake.errors import InvalidFilter
+from offtake.errors import InvalidFilter, InvalidRequest
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.filter import And, Filter
 from offtake.model.saved import Draft
@@ -25,6 +25,7 @@ MOST_COLUMNS = 2000
 RANGE = ("date_from", "date_to")
 DAY = "date"
 NATIVE = "native"
+A_TIME = "2026-06-01T08:00:00"
 
 
 class LenientBody(BaseModel):
@@ -53,11 +54,18 @@ class ScheduleBody(LenientBody):
 
     rrule: Annotated[str, Field(max_length=LONGEST_RULE)] = Field(description="RFC 5545", examples=["FREQ=DAILY"])
     timezone: Text | None = Field(None, description="IANA; UTC if absent.")
-    start: datetime | None = Field(None, description="Local to the zone, or with an offset; if absent, this minute.")
+    start: Text | None = Field(
+        None,
+        description="Local to the zone, or with an offset; if absent, this minute.",
+        examples=[A_TIME],
+    )
 
     def to_timetable(self, now: datetime) -> Timetable:
-        """The timetable. Raises InvalidRequest for an unknown zone."""
-        start = self.start or now.replace(second=0, microsecond=0)
+        """The timetable. Raises InvalidRequest for a start that cannot be read and for an unknown zone."""
+        try:
+            start = datetime.fromisoformat(self.start) if self.start else now.replace(second=0, microsecond=0)
+        except ValueError:
+            raise InvalidRequest("start is no time.", hint=f"Write it like {A_TIME}.", pointer="/schedule") from None
         return read_timetable(self.rrule, self.timezone or "UTC", start)
 
 
@@ -88,14 +96,14 @@ class ConfigBody(LenientBody):
         )
         extra: dict[str, Any] = {"filters": filters, "read_as": which_rows(request)}
         if self.schedule is not None:
-            extra["start"] = self.schedule.model_dump(mode="json")["start"]
+            extra["start"] = self.schedule.start
         return Draft(self.name, request, self.description or "", dialect=DIALECT, extra=extra)
 
 
 class TokenBody(LenientBody):
     """How long a token shall open the configuration."""
 
-    expires_in_hours: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_H)] = USUAL_TOKEN_H
+    expires_in_hours: Annotated[int, Field(ge=1, le=LONGEST_TOKEN_H, strict=True)] = USUAL_TOKEN_H
 
 
 class ListQuery(LenientBody):

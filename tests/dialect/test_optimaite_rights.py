@@ -1,0 +1,91 @@
+"""Who may do what with Optimaite's export configurations, and what else may go wrong."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from dialect.office import Office
+
+
+def requests(id_: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    body = {"name": "Ours", "source": "invoices"}
+    yield "GET", "", {}
+    yield "GET", f"/{id_}", {}
+    yield "GET", f"/{id_}/execute", {}
+    yield "GET", f"/{id_}/preview", {}
+    yield "POST", "", {"json": body}
+    yield "PUT", f"/{id_}", {"json": body}
+    yield "POST", f"/{id_}/generate-token", {"json": {}}
+    yield "DELETE", f"/{id_}", {}
+
+
+def test_who_only_reads_may_list_see_and_execute(office: Office) -> None:
+    made = office.create()
+    for method, path, more in requests(made["id"]):
+        answer = office.holding("reader").ask(method, path, **more)
+        if method == "GET":
+            assert answer.status_code == 200
+        else:
+            assert office.code(answer, 403) == "AUTH_INSUFFICIENT_SCOPE"
+
+
+def test_without_a_scope_nothing_may_be_done(office: Office) -> None:
+    made = office.create()
+    for method, path, more in requests(made["id"]):
+        assert office.code(office.holding("none").ask(method, path, **more), 403) == "AUTH_INSUFFICIENT_SCOPE"
+
+
+def test_without_a_key_nobody_gets_in(office: Office) -> None:
+    made = office.create()
+    for method, path, more in requests(made["id"]):
+        answer = office.holding(None).ask(method, path, **more)
+        assert office.code(answer, 401) == "AUTH_INVALID_KEY"
+        assert answer.headers["www-authenticate"]
+        wrong = office.holding(None).ask(method, path, **more, headers={"Authorization": "Bearer opt_live_1"})
+        assert office.code(wrong, 401) == "AUTH_INVALID_KEY"
+
+
+def test_what_is_another_tenant_s_is_not_found(office: Office) -> None:
+    stranger = office.holding("globex")
+    for id_ in (office.create()["id"], "exp_01ABCDEFG"):
+        for method, path, more in requests(id_):
+            if path:
+                assert office.code(stranger.ask(method, path, **more), 404) == "CONFIG_NOT_FOUND"
+    mine = {each["id"] for each in office.told(office.ask("GET"))["data"]}
+    theirs = {each["id"] for each in office.told(stranger.ask("GET"))["data"]}
+    assert not mine & theirs
+
+
+def test_every_answer_says_what_is_left_of_the_limit(office: Office) -> None:
+    made = office.create()
+    answers = [office.ask(*each[:2], **each[2]) for each in requests(made["id"])]
+    answers += [office.ask("GET", f"/{made['id']}"), office.retrieve(made, "?"), office.ask("PATCH")]
+    assert {answer.status_code for answer in answers} == {200, 201, 204, 401, 404, 405}
+    for answer in answers:
+        assert {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= set(answer.headers)
+
+
+def test_too_many_rows_are_told_with_their_number(office: Office) -> None:
+    made = office.create()
+    datasets: Any = office.demo.runtime.datasets
+    before = datasets["invoices"]
+    datasets["invoices"] = replace(before, row_limit=41)
+    try:
+        error = office.ask("GET", f"/{made['id']}/execute")
+    finally:
+        datasets["invoices"] = before
+    assert office.code(error, 400) == "ROW_LIMIT_EXCEEDED"
+    assert (error.json()["error"]["matched"], error.json()["error"]["allowed"]) == (42, 41)
+
+
+def test_a_source_that_is_gone_is_told_when_it_is_executed(office: Office) -> None:
+    made = office.create()
+    datasets: Any = office.demo.runtime.datasets
+    before = datasets.pop("invoices")
+    try:
+        refusals = [office.ask("GET", f"/{made['id']}{what}") for what in ("/execute", "/preview")]
+        shown = office.ask("GET", f"/{made['id']}")
+    finally:
+        datasets["invoices"] = before
+    assert [office.code(each, 400) for each in refusals] == ["INVALID_SOURCE"] * 2
+    assert office.told(shown) == made
