@@ -11,9 +11,9 @@ SAMPLES = (
     "'{url}/api/v1/datasets/extraction_results/download?format=ndjson&from=2024-01-01&to=2024-01-31'",
     "-o processes.json -H 'Authorization: {key}' "
     "'{url}/api/public/export/report/e6c5aaa1-6a18-44e7-8480-d562d511ba62/result/json?paginationTimeout=60&limit=2'",
-    "-o contacts.csv -H 'x-api-key: {key}' "
-    "'{url}/api/v1/datasets/contacts/download"
-    "?fields=firstName,paternalLastName,stage,createdAt&filter=stage:Prospect,Client'",
+    "-o contacts.csv -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' --data "
+    """'{{"format": "CSV", "viewState": {{"columns": [{{"id": "firstName"}}, {{"id": "stage"}}]}}}}' """
+    "'{url}/api/exports/contacts'",
     "-o transactions.parquet -H 'x-api-key: {key}' "
     "'{url}/api/v1/datasets/transactions/download?format=parquet&filter=status:completed;amount:1000..'",
 )
