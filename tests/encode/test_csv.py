@@ -87,6 +87,12 @@ def test_numbers_and_dates_follow_the_reader_s_language() -> None:
     assert lines[1] == ',"-0,01",'
 
 
+def test_instants_may_have_a_style_of_their_own() -> None:
+    table = pa.table({"at": [datetime(2026, 5, 31, 12, 0, 0, 123456, tzinfo=UTC)], "day": [date(2026, 5, 31)]})
+    options = {"instant_style": "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"}
+    assert written(table, options) == b"at,day\n2026-05-31T12:00:00.123Z,2026-05-31\n"
+
+
 def test_labels_the_request_gave_are_the_headers_unless_asked_otherwise() -> None:
     def header(option: str) -> str:
         table = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.int64())})

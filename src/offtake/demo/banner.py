@@ -7,8 +7,7 @@ from offtake.demo.home import read_card
 # A line for each of the five systems whose tables the demo has; `{url}` and `{key}` are filled in.
 SAMPLES = (
     "-o invoices.xlsx -H 'Authorization: Bearer {key}' '{url}/api/v1/exports/configs/exp_01ABCDEFG/execute'",
-    "-o results.ndjson -H 'x-api-key: {key}' "
-    "'{url}/api/v1/datasets/extraction_results/download?format=ndjson&from=2024-01-01&to=2024-01-31'",
+    "-H 'x-api-key: {key}' '{url}/v1/exports/019760a0-0050-7000-8000-000000000050/download'",
     "-o processes.json -H 'Authorization: {key}' "
     "'{url}/api/public/export/report/e6c5aaa1-6a18-44e7-8480-d562d511ba62/result/json?paginationTimeout=60&limit=2'",
     "-o contacts.csv -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' --data "

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from offtake.model.access import Scope
 from offtake.service.access import create_key, local_principal
 from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
+from offtake.store import open_store
 
 ALL_SCOPES = tuple(str(scope) for scope in Scope)
 # name in demo.json: tenant, scopes, roles
@@ -56,7 +58,8 @@ def _card(home: Path, config: Path, port: int, is_new: bool) -> dict[str, Any]:
     known = read_card(home) if (home / "demo.json").exists() else None
     if known is not None and not is_new:
         return known | {"url": url}
-    runtime = build_runtime(load_settings(config))
+    settings = load_settings(config)
+    runtime = replace(build_runtime(settings), store=open_store(settings.store))
     try:
         seed(runtime)
         if known is None:

@@ -22,6 +22,7 @@ from offtake.encode.rows import (
 )
 from offtake.encode.transcode import Encoding, transcode
 from offtake.errors import InvalidFormat
+from offtake.model.dataset import FieldType
 from offtake.model.ports import Chunks, Format, RowStream
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
@@ -33,6 +34,7 @@ class CsvOptions:
 
     `null` is the text for null; empty text is always `""`, and text equal to `null` is quoted. `guard` puts `'` before
     text cells and headers that a spreadsheet would take for a formula. `decimal_mark` None = the locale's.
+    `instant_style` is a `date_style` for instants alone.
     Raises InvalidFormat for a delimiter, mark or null text that would make the file unreadable.
     """
 
@@ -47,6 +49,7 @@ class CsvOptions:
     decimal_mark: Literal[".", ","] | None = None
     guard: bool = True
     date_style: str | None = None
+    instant_style: str | None = None
     deflate: Deflate = "fast"
 
     def __post_init__(self) -> None:
@@ -124,7 +127,9 @@ def _escape(writer: ColumnWriter | None, options: CsvOptions) -> Escape:
 
 def _writers(stream: RowStream, options: CsvOptions) -> Iterator[ColumnWriter]:
     for column, field in zip(stream.columns, stream.schema, strict=True):
-        writer = column_writer(column, field.type, stream.reader, date_style=options.date_style)
+        is_instant = column.type is FieldType.DATETIME
+        style = (options.instant_style if is_instant else None) or options.date_style
+        writer = column_writer(column, field.type, stream.reader, date_style=style)
         yield _marked(writer, field.type, options) if isinstance(writer, NumberWriter) else writer
 
 

@@ -85,7 +85,8 @@ class CustomFields:
 class Schemas:
     """Whole field lists that are rows of another dataset; `column` (json) holds each row's values.
 
-    `id` and `fields` are fields of that dataset; `schema` is the column here that says which schema a row is of.
+    `id`, `fields` and `name` are fields of that dataset, the last perhaps none; `schema` is the column here that says
+    which schema a row is of.
     """
 
     dataset: str
@@ -93,6 +94,7 @@ class Schemas:
     fields: str
     column: str
     schema: str = "schema_id"
+    name: str = ""
 
 
 # The foreign APIs that we speak.
@@ -107,7 +109,7 @@ class Dataset:
     Exactly one of `table` and `sql` is set. `tenant_column` and `key` are column names; `date_field` is a field name.
     An empty `fields` means every column of the table, typed by reflection (`service.resolve_dataset` fills it in).
     `custom` holds the fields one tenant added, shown only if asked for; rows without `rows_of`'s value in its column
-    are not part of the dataset. Both are filled in for one request.
+    are not part of the dataset, and `schema_name` is what they are called. All are filled in for one request.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Dataset:
     aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
     custom: tuple[Field, ...] = ()
     rows_of: tuple[str, str] | None = None
+    schema_name: str = ""
 
     def find(self, name: str) -> Field | None:
         """The field of that name, or the one inside a json or struct field that it leads to; None if there is none."""

@@ -114,7 +114,8 @@ def _with_schema(runtime: Runtime, dataset: Dataset, principal: Principal, schem
         raise InvalidRequest(f"{dataset.name} has no schemas.", hint="Leave the schema out.", pointer="/schema")
     wanted = Condition(spec.id, Operator.EQ, (schema,))
     try:
-        rows = _read_rows(runtime, spec.dataset, principal, [spec.id, spec.fields], wanted)
+        named = [name for name in (spec.id, spec.fields, spec.name) if name]
+        rows = _read_rows(runtime, spec.dataset, principal, named, wanted)
     except InvalidFilter:  # not even the shape of an id
         rows = []
     if not rows:
@@ -124,7 +125,12 @@ def _with_schema(runtime: Runtime, dataset: Dataset, principal: Principal, schem
     for field in _schema_fields(rows[0][spec.fields], spec.dataset):
         name = f"{spec.column}.{field.name}" if field.name in own else field.name
         added.append(_inside(dataset, spec.column, field.name, replace(field, name=name)))
-    return replace(dataset, fields=(*dataset.fields, *added), rows_of=(spec.schema, str(rows[0][spec.id])))
+    return replace(
+        dataset,
+        fields=(*dataset.fields, *added),
+        rows_of=(spec.schema, str(rows[0][spec.id])),
+        schema_name=str(rows[0].get(spec.name) or ""),
+    )
 
 
 def _inside(dataset: Dataset, column: str, key: str, field: Field) -> Field:

@@ -137,6 +137,7 @@ class SchemasBody(Body):
     schema_: Text = Field(
         Schemas.schema, alias="schema", description="The field or column that says which schema a row is of."
     )
+    name: Text | None = Field(None, description="The field that says what a schema is called.")
 
 
 class DatasetBody(Body):

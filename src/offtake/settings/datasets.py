@@ -120,7 +120,7 @@ def _check_references(document: Document, here: Location, body: DatasetBody) -> 
         names = {key: getattr(body.custom_fields, key) for key in ("id", "label", "type", "group", "group_label")}
         _check_reference(document, (*here, "custom_fields"), "definitions", body.custom_fields.definitions, names)
     if body.schemas:
-        names = {key: getattr(body.schemas, key) for key in ("id", "fields")}
+        names = {key: getattr(body.schemas, key) for key in ("id", "fields", "name")}
         _check_reference(document, (*here, "schemas"), "dataset", body.schemas.dataset, names)
 
 
@@ -170,4 +170,6 @@ def _custom_fields(body: DatasetBody) -> CustomFields | None:
 
 def _schemas(body: DatasetBody, fields: Mapping[str, Field]) -> Schemas | None:
     spec = body.schemas
-    return Schemas(spec.dataset, spec.id, spec.fields, spec.column, _column(fields, spec.schema_)) if spec else None
+    if spec is None:
+        return None
+    return Schemas(spec.dataset, spec.id, spec.fields, spec.column, _column(fields, spec.schema_), spec.name or "")
