@@ -17,7 +17,7 @@ NOBODYS = "01900000-0000-7000-8000-000000000000"
 ASKED = {
     "dataset": "numbers",
     "format": "xlsx",
-    "fields": ["n", {"field": "text", "label": "Text"}],
+    "fields": [{"field": "n", "as": "string"}, {"field": "text", "label": {"en": "Text", "es": "Texto"}}],
     "filter": {"or": [{"not": {"field": "n", "op": "gte", "values": [1]}}, {"field": "n", "op": "ne", "values": [5]}]},
     "sort": ["-n", "text"],
     "q": "row",
