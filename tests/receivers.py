@@ -73,17 +73,20 @@ def receiving() -> Iterator[Receiver]:
 
 @dataclass
 class MailServer:
-    """A mail server that keeps what it was sent. It refuses the addresses in `refused` for good."""
+    """A mail server that keeps what it was sent. It refuses addresses in `refused` for good, while busy all others."""
 
     port: int = 0
     ca_file: str = ""
     refused: set[str] = field(default_factory=set)
+    is_busy: bool = False
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
 
     async def handle_RCPT(self, _: Any, __: Any, envelope: Any, address: str, ___: Any) -> str:  # noqa: N802 - the name is aiosmtpd's
         if address in self.refused:
             return "550 nobody of that name"
+        if self.is_busy:
+            return "451 come again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -1,51 +1,19 @@
 """Mail as a real mail server receives it and a standard parser opens it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from email.headerregistry import Address
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from api.desk import Desk, open_desk
 from offtake.errors import InvalidRequest
-from offtake.model.delivery import Delivery, SmtpSpec, WebhookRules
-from offtake.notify import open_outbox
 from offtake.service.access import list_keys, local_principal, revoke_key
 from offtake.service.deliveries import deliver_next
-from offtake.service.runtime import Runtime
-from receivers import HOST, MailServer, taking_mail
+from receivers import taking_mail
 from service.at_work import CLERK, run, submit
+from service.post import PUBLIC, deliver, mailing, spec, wish
 
 PASSWORD = "a password for tests"
-PUBLIC = "http://exports.test"
-
-
-def spec(mails: MailServer, **more: Any) -> SmtpSpec:
-    given = {"port": mails.port, "security": "none", "ca_file": mails.ca_file, "timeout_s": 5.0, **more}
-    return SmtpSpec(HOST, "Exports <exports@example.com>", **given)
-
-
-@contextmanager
-def mailing(home: Path, smtp: SmtpSpec) -> Iterator[Desk]:
-    def configure(runtime: Runtime) -> Runtime:
-        return replace(runtime, outbox=open_outbox(smtp, WebhookRules(), {}), public_url=PUBLIC)
-
-    with open_desk(home, configure) as desk:
-        yield desk
-
-
-def wish(*to: str, **more: Any) -> dict[str, Any]:
-    return {"channel": "mail", "to": list(to), **more}
-
-
-def deliver(runtime: Runtime) -> Delivery:
-    delivery = deliver_next(runtime)
-    assert delivery is not None
-    return delivery
 
 
 def test_a_mail_has_the_right_names_and_a_link_that_downloads_without_a_key(tmp_path: Path) -> None:

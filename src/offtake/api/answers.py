@@ -72,7 +72,7 @@ class KeyList:
 
 @dataclass(frozen=True)
 class DeliveryNote:
-    """What became of one delivery of an export."""
+    """What became of one delivery."""
 
     id: str
     channel: str
@@ -182,12 +182,13 @@ def export_answer(
         finished_at=job.finished_at,
         expires_at=job.expires_at,
         links={"self": own, **{part: f"{own}/{part}" for part in parts}},
-        deliveries=None if deliveries is None else tuple(_note(each) for each in deliveries),
+        deliveries=None if deliveries is None else delivery_notes(deliveries),
     )
 
 
-def _note(delivery: Delivery) -> DeliveryNote:
-    return DeliveryNote(delivery.id, delivery.channel, delivery.state, delivery.attempts, delivery.error)
+def delivery_notes(deliveries: Iterable[Delivery]) -> tuple[DeliveryNote, ...]:
+    """What became of them, for where they are shown with what they tell of."""
+    return tuple(DeliveryNote(each.id, each.channel, each.state, each.attempts, each.error) for each in deliveries)
 
 
 def export_json(answer: ExportAnswer) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """What answers about schedules hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from offtake.api.answers import DeliveryNote, delivery_notes
 from offtake.api.bodies_schedules import ScheduleBody, draft_json
+from offtake.model.delivery import Delivery
 from offtake.model.schedule import RunState, Schedule, ScheduleRun, ScheduleState
 
 ACTIONS = ("pause", "resume", "run", "next", "runs")
@@ -56,7 +58,10 @@ class WindowAnswer(BaseModel):
 
 
 class RunAnswer(BaseModel):
-    """What became of one instant, and why. `export_id` is its export, once there is one."""
+    """What became of one instant, and why. `export_id` is its export, once there is one.
+
+    `deliveries` tell of a failure before that; all others are those of the export.
+    """
 
     instant: datetime
     state: RunState
@@ -65,6 +70,7 @@ class RunAnswer(BaseModel):
     delta: WindowAnswer | None
     created_at: datetime
     finished_at: datetime | None
+    deliveries: tuple[DeliveryNote, ...]
 
 
 class RunList(BaseModel):
@@ -103,7 +109,7 @@ def schedule_json(schedule: Schedule, address: Callable[[str], str]) -> dict[str
     return written
 
 
-def run_answer(run: ScheduleRun) -> RunAnswer:
+def run_answer(run: ScheduleRun, deliveries: Iterable[Delivery]) -> RunAnswer:
     """The run as it is shown."""
     return RunAnswer(
         instant=run.instant.astimezone(UTC),
@@ -113,4 +119,5 @@ def run_answer(run: ScheduleRun) -> RunAnswer:
         delta=None if run.window is None else WindowAnswer(**asdict(run.window)),
         created_at=run.created_at.astimezone(UTC),
         finished_at=None if run.finished_at is None else run.finished_at.astimezone(UTC),
+        deliveries=delivery_notes(deliveries),
     )

@@ -27,6 +27,8 @@ from offtake.model.access import Principal
 from offtake.model.schedule import Schedule, ScheduleDraft, ScheduleRun
 from offtake.service import schedules
 from offtake.service.lists import list_page
+from offtake.service.notices import notices_of
+from offtake.service.runtime import Runtime
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
 from offtake.web.conditions import version_tag, wanted_version
@@ -116,7 +118,9 @@ def post_resume(request: Request, schedule_id: str, caller: Caller) -> Response:
 async def post_run(request: Request, schedule_id: str, caller: Caller, _body: RunNowBody | None = None) -> RunAnswer:
     """Run it now, paused or not, with its owner's rights; the answer is the run, skipped or failed ones too."""
     runtime = site_of(request).runtime
-    return run_answer(await run_stoppable(request, lambda _: schedules.run_schedule(runtime, caller, schedule_id)))
+    return await run_stoppable(
+        request, lambda _: _show_runs(runtime, [schedules.run_schedule(runtime, caller, schedule_id)])[0]
+    )
 
 
 @ROUTES.get("/{schedule_id}/next", responses=problems(503))
@@ -136,7 +140,7 @@ def get_runs(request: Request, schedule_id: str, caller: Caller, query: Annotate
 
     question = ("schedule-runs", schedule_id)
     page = list_page(runtime, question, query.cursor, query.limit, find, lambda run: run.instant.isoformat())
-    return RunList(data=tuple(run_answer(run) for run in page.things), next_cursor=page.next_cursor)
+    return RunList(data=_show_runs(runtime, page.things), next_cursor=page.next_cursor)
 
 
 async def _change(
@@ -147,6 +151,11 @@ async def _change(
         request, lambda _: schedules.change_schedule(runtime, caller, schedule_id, edit, is_seen=is_seen)
     )
     return _show(request, done)
+
+
+def _show_runs(runtime: Runtime, runs: Sequence[ScheduleRun]) -> tuple[RunAnswer, ...]:
+    notices = notices_of(runtime, runs)
+    return tuple(run_answer(run, notices.get(run.instant, ())) for run in runs)
 
 
 def _show(request: Request, schedule: Schedule) -> Response:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,9 +30,8 @@ def insert_job_deliveries(connection: sa.Connection, job: ExportJob) -> None:
     """What a job's end sets off, within the transaction that ends it: so there is exactly one of each for each end."""
     event, now = _ENDS[job.state], job.finished_at
     assert now is not None
-    insert_event(connection, job.tenant, event, export_data(job), now, job_id=job.id)
-    wanted = [wish for wish in job.deliveries if wish["channel"] in _OWN[event]]
-    _insert(connection, [new_delivery(job.tenant, wish["channel"], event, wish, now, job_id=job.id) for wish in wanted])
+    wanted = {new_id(): wish for wish in job.deliveries if wish["channel"] in _OWN[event]}
+    insert_event(connection, job.tenant, event, export_data(job), now, job_id=job.id, wishes=wanted)
 
 
 def insert_event(
@@ -42,18 +42,19 @@ def insert_event(
     now: datetime,
     *,
     job_id: str | None = None,
+    wishes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
-    """A delivery to each of the tenant's active webhooks that wants the event, within an open transaction."""
+    """A delivery to each of the tenant's active webhooks that wants the event, within an open transaction.
+
+    And one for each of the `wishes`, which are targets by the id that their delivery is to have.
+    """
     query = sa.select(WEBHOOKS.c.id, WEBHOOKS.c.events).where(WEBHOOKS.c.tenant == tenant, WEBHOOKS.c.is_active)
     wanting = [row.id for row in connection.execute(query) if event in split_words(row.events)]
     payload = {"type": event, "timestamp": now.isoformat(), "data": dict(data)}
-    _insert(
-        connection,
-        [
-            new_delivery(tenant, "webhook", event, {}, now, payload=payload, job_id=job_id, webhook_id=id_)
-            for id_ in wanting
-        ],
-    )
+    about: dict[str, Any] = {"payload": payload, "job_id": job_id}
+    calls = [new_delivery(tenant, "webhook", event, {}, now, **about, webhook_id=id_) for id_ in wanting]
+    wished = [new_delivery(tenant, wish["channel"], event, wish, now, **about, id=id_) for id_, wish in wishes.items()]
+    _insert(connection, [*calls, *wished])
 
 
 def export_data(job: ExportJob) -> Mapping[str, Any]:
@@ -76,10 +77,17 @@ def export_data(job: ExportJob) -> Mapping[str, Any]:
 def new_delivery(
     tenant: str, channel: str, event: Event, target: Mapping[str, Any], now: datetime, **more: Any
 ) -> Delivery:
-    """One that is due now, under a new id."""
-    given = {"payload": {}, "next_at": now, **more}
-    id_ = new_id()
-    return Delivery(id_, tenant, channel, event, target, state=DeliveryState.PENDING, created_at=now, **given)
+    """One that is due now, under a new id unless `more` has one."""
+    given = {"id": new_id(), "payload": {}, "next_at": now, **more}
+    return Delivery(
+        tenant=tenant,
+        channel=channel,
+        event=event,
+        target=target,
+        state=DeliveryState.PENDING,
+        created_at=now,
+        **given,
+    )
 
 
 def insert_delivery(db: AppDb, delivery: Delivery) -> None:
@@ -90,9 +98,14 @@ def insert_delivery(db: AppDb, delivery: Delivery) -> None:
 
 def find_delivery(db: AppDb, id_: str) -> Delivery | None:
     """The delivery of that id."""
+    return find_deliveries(db, [id_]).get(id_)
+
+
+def find_deliveries(db: AppDb, ids: Collection[str]) -> Mapping[str, Delivery]:
+    """Those of these ids that there are."""
     with db.read() as connection:
-        row = connection.execute(sa.select(DELIVERIES).where(DELIVERIES.c.id == id_)).one_or_none()
-    return None if row is None else _delivery(row)
+        rows = connection.execute(sa.select(DELIVERIES).where(DELIVERIES.c.id.in_(ids)))
+        return {row.id: _delivery(row) for row in rows}
 
 
 def deliveries_of_jobs(db: AppDb, job_ids: Collection[str]) -> Mapping[str, tuple[Delivery, ...]]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from offtake.appdb import deliveries as table
@@ -56,9 +57,19 @@ def _postpone(
     return table.postpone(runtime.appdb, delivery, error, status, next_at, now)
 
 
-def announce(runtime: Runtime, connection: Any, tenant: str, event: Event, data: Mapping[str, Any]) -> None:
-    """Tell the tenant's webhooks of an event, if the app database's open transaction commits."""
-    table.insert_event(connection, tenant, event, data, runtime.now())
+def announce(
+    runtime: Runtime,
+    connection: Any,
+    tenant: str,
+    event: Event,
+    data: Mapping[str, Any],
+    wishes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
+    """Tell the tenant's webhooks of an event, if the app database's open transaction commits.
+
+    And those that the `wishes` name: targets as `check_deliveries` gives them, by the ids of their deliveries.
+    """
+    table.insert_event(connection, tenant, event, data, runtime.now(), wishes=wishes)
 
 
 def deliveries_of(runtime: Runtime, jobs: Iterable[ExportJob]) -> Mapping[str, tuple[Delivery, ...]]:

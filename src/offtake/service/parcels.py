@@ -2,11 +2,15 @@
 
 import json
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from types import MappingProxyType
+from typing import Any
 
+from offtake.appdb import definitions as definition_table
 from offtake.appdb import jobs as job_table
+from offtake.appdb import schedules as schedule_table
 from offtake.appdb import webhooks as webhook_table
 from offtake.errors import DeliveryRefused
 from offtake.model.delivery import Call, Delivery, Event, Letter, Sent, Webhook
@@ -32,10 +36,12 @@ def send_webhook(runtime: Runtime, delivery: Delivery) -> Sent:
 
 
 def send_mail(runtime: Runtime, delivery: Delivery) -> Sent:
-    """Mail a link to the file, or the file, or that there is none.
+    """Mail a link to the file, or the file, or why there is none.
 
     Raises DeliveryFailed, DeliveryRefused, and what fetching the file with its owner's present rights raises.
     """
+    if delivery.event is Event.SCHEDULE_FAILED:
+        return runtime.outbox.mail(_notice(runtime, delivery))
     job = _job(runtime, delivery)
     if delivery.event is Event.EXPORT_FAILED:
         return runtime.outbox.mail(_failure_letter(delivery, job))
@@ -101,14 +107,43 @@ def _job(runtime: Runtime, delivery: Delivery) -> ExportJob:
 def _failure_letter(delivery: Delivery, job: ExportJob) -> Letter:
     error = job.error
     lines = [f"The export of {job.request.dataset} failed.", error.detail if error else "", error.hint if error else ""]
-    subject = f"Failed: export of {job.request.dataset}"
-    to = tuple(delivery.target["to"])
+    return _plain_letter(delivery, f"Failed: export of {job.request.dataset}", lines)
+
+
+def _notice(runtime: Runtime, delivery: Delivery) -> Letter:
+    """That a run of a schedule failed before there was an export that could tell."""
+    told = _with_addresses(runtime, delivery.payload)["data"]
+    name = _definition_of(runtime, told["schedule_id"])
+    due = datetime.fromisoformat(told["instant"]).astimezone(UTC)
+    lines = [
+        f"{name}: the scheduled export of {due:%Y-%m-%d %H:%M} UTC failed.",
+        told["reason"],
+        f"What became of each instant, for whoever has a key: {told['links']['runs']}",
+    ]
+    return _plain_letter(delivery, f"Failed: scheduled export of {name}", lines)
+
+
+def _definition_of(runtime: Runtime, schedule_id: str) -> str:
+    """The name of what the schedule runs."""
+    schedule = schedule_table.find_schedule(runtime.appdb, schedule_id)
+    id_ = "" if schedule is None else schedule.draft.definition_id
+    definition = definition_table.find_definition(runtime.appdb, id_)
+    return "a definition that was deleted" if definition is None else definition.draft.name
+
+
+def _plain_letter(delivery: Delivery, subject: str, lines: Sequence[str]) -> Letter:
+    """A letter of these paragraphs, but for empty ones."""
     return Letter(
-        delivery.id, delivery.created_at, to, subject, "\n\n".join(filter(None, lines)) + "\n", _page(lines, "")
+        delivery.id,
+        delivery.created_at,
+        tuple(delivery.target["to"]),
+        subject,
+        "\n\n".join(filter(None, lines)) + "\n",
+        _page(lines, ""),
     )
 
 
-def _page(lines: list[str], url: str) -> str:
+def _page(lines: Sequence[str], url: str) -> str:
     link = f'<p><a href="{escape(url)}">Download</a></p>' if url else ""
     first, *rest = [f"<p>{escape(line)}</p>" for line in lines if line]
     return f'<!doctype html><html lang="en"><meta charset="utf-8"><body>{first}{link}{"".join(rest)}</body></html>'
@@ -128,7 +163,7 @@ def _known(job: ExportJob, artifact: Artifact) -> Mapping[str, str]:
     }
 
 
-def _with_addresses(runtime: Runtime, payload: Mapping[str, object]) -> Mapping[str, object]:
+def _with_addresses(runtime: Runtime, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The payload with its links whole, if the settings say where this service is reached."""
     data = payload.get("data")
     if not isinstance(data, dict) or "links" not in data:

@@ -108,7 +108,7 @@ def launch_run(runtime: Runtime, run: ScheduleRun) -> None:
         if error.retryable and now - run.created_at < PATIENCE:
             table.postpone_run(runtime.appdb, run, error.detail, now + AGAIN)
         else:
-            _fail(runtime, run, error.detail)
+            _fail(runtime, run, error.detail, schedule)
     except Exception:
         table.postpone_run(runtime.appdb, run, "Something went wrong on our side.", now + PATIENCE)
         raise
@@ -172,7 +172,7 @@ def _skip(runtime: Runtime, run: ScheduleRun, reason: str) -> None:
     table.end_run(runtime.appdb, run, RunState.SKIPPED, runtime.now(), reason=reason)
 
 
-def _fail(runtime: Runtime, run: ScheduleRun, reason: str) -> None:
+def _fail(runtime: Runtime, run: ScheduleRun, reason: str, schedule: Schedule | None = None) -> None:
     table.end_run(
         runtime.appdb,
         run,
@@ -180,7 +180,7 @@ def _fail(runtime: Runtime, run: ScheduleRun, reason: str) -> None:
         runtime.now(),
         reason=reason,
         window=run.window,
-        also=lambda connection: tell_owner(runtime, connection, run, reason),
+        also=lambda connection: tell_owner(runtime, connection, run, reason, schedule),
     )
 
 
