@@ -127,6 +127,15 @@ def test_a_failure_that_stays_ends_the_job_at_once(tmp_path: Path) -> None:
     assert len(turns(runtime, job)) == 1
 
 
+def test_a_job_without_rows_fails_at_once_where_they_make_no_file(tmp_path: Path) -> None:
+    runtime = service(tmp_path, lambda _: (batch(0, 0) for _ in range(1)))
+    assert run(runtime, submit(runtime)).state is JobState.SUCCEEDED
+    job = run(runtime, submit(runtime, request=replace(WISH, allow_empty=False)))
+    assert job.error is not None
+    assert (job.state, job.error.code, left(runtime, job)) == (JobState.FAILED, "NO_ROWS", [])
+    assert len(turns(runtime, job)) == 1
+
+
 def test_a_failed_job_is_kept_as_long_as_a_file_would_be(tmp_path: Path) -> None:
     runtime = replace(service(tmp_path), retention=Retention(days=2))
     failed = run(replace(runtime, datasets={}), submit(runtime))
