@@ -25,6 +25,8 @@ PART_ROWS = 1_000_000
 MOST_LISTED = 1000
 DEFAULT_LIMIT = 100
 CREATED = "createdTime"
+YEARS = range(1970, 2201)
+AN_INSTANT = "an instant, such as 2027-01-31T12:00:00Z"
 ID = re.compile(r"[@~\-.\w]{1,50}", re.ASCII)
 
 
@@ -42,12 +44,24 @@ class FileFormat(StrEnum):
 NATIVE = {FileFormat.JSON_API: "jsonapi", FileFormat.DETAILED_CSV: "csv"}
 
 
-def _given(value: Any) -> Any:
-    """None for what holds nothing; PHP writes an empty object as an empty array."""
-    return None if value in ([], {}, "") else value
+def _unless_empty(value: Any) -> Any:
+    """PHP writes an object that holds nothing as an empty array."""
+    return None if value == [] else value
 
 
-Given = BeforeValidator(_given)
+def _read_moment(value: Any) -> datetime | None:
+    try:
+        moment = None if value is None else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Here stands {AN_INSTANT}") from None
+    if moment is not None and moment.year not in YEARS:
+        raise ValueError(f"The year is one of {YEARS[0]} to {YEARS[-1]}")
+    return moment
+
+
+Moment = Annotated[datetime | None, BeforeValidator(_read_moment, datetime | None)]
+Nothing = Annotated[list[Any], Field(max_length=0)]
+Name = Annotated[str, Field(max_length=200)]
 
 
 class LenientBody(BaseModel):
@@ -85,7 +99,7 @@ class Recurring(LenientBody):
     """When it recurs."""
 
     instruction: Annotated[Text, Field(description="An RFC 5545 rule.", examples=["RRULE:FREQ=DAILY"])]
-    start: Annotated[datetime | None, Given, Field(description="Of the first; now if absent.")] = None
+    start: Annotated[Moment, Field(description="Of the first; now if absent.")] = None
 
     def to_recurrence(self, now: datetime) -> Recurrence:
         """The rule and where it is counted from, to the second."""
@@ -100,11 +114,15 @@ class DataExportBody(LenientBody):
     name: Annotated[str, Field(min_length=1, max_length=50)]
     format: FileFormat
     resource: Annotated[Text, Field(examples=["customers"])]
-    arguments: Annotated[Arguments | None, Given] = None
-    email_notification: Annotated[list[Text] | None, Field(alias="emailNotification", max_length=50)] = None
-    fields: Annotated[list[Text] | None, Field(max_length=2000, examples=[["id", "lifetimeRevenue/amount"]])] = None
-    recurring: Annotated[Recurring | None, Given] = None
-    date_range: Annotated[DateRangeBody | None, Given, Field(alias="dateRange")] = None
+    arguments: Annotated[Arguments | None, BeforeValidator(_unless_empty, Arguments | Nothing | None)] = None
+    email_notification: Annotated[list[Name] | None, Field(alias="emailNotification", max_length=50)] = None
+    fields: Annotated[list[Name] | None, Field(max_length=2000, examples=[["id", "lifetimeRevenue/amount"]])] = None
+    recurring: Annotated[Recurring | None, BeforeValidator(_unless_empty, Recurring | Nothing | None)] = None
+    date_range: Annotated[
+        DateRangeBody | None,
+        BeforeValidator(_unless_empty, DateRangeBody | Nothing | None),
+        Field(alias="dateRange"),
+    ] = None
 
     def to_request(self, runtime: Runtime, caller: Principal) -> ExportRequest:
         """The wish. Raises InvalidRequest for a resource that does not exist, InvalidFilter."""

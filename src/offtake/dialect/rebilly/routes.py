@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Security
+from fastapi import APIRouter, Depends, Query, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import Request
 from starlette.responses import Response
@@ -55,7 +55,7 @@ PREFIXES = (
     "/experimental/organizations/{org}",
     "/organizations/{org}/experimental",
 )
-SHOWN = ("", "/organizations/{org}")  # in the document: the others are the same again
+FILE_PREFIXES = ("", "/organizations/{org}")
 
 # They only tell OpenAPI what to send; `admit` reads it.
 KEY = APIKeyHeader(name="REB-APIKEY", auto_error=False, scheme_name="SecretApiKey", description="A key: `ofk_…`")
@@ -253,10 +253,6 @@ def find_file_job(runtime: Runtime, caller: Principal, id_: str) -> ExportJob:
     return job
 
 
-def check_organization(org: Annotated[str, Path(description="The organization: a tenant's name or uuid.")]) -> None:
-    """Only tells OpenAPI of it; `admit` checks it."""
-
-
 def exports_at(prefix: str) -> APIRouter:
     """The routes of exports below that prefix."""
     router = _router(f"{prefix}/data-exports", prefix)
@@ -306,8 +302,7 @@ def _router(path: str, prefix: str) -> APIRouter:
     return APIRouter(
         prefix=path,
         tags=[path.rpartition("/")[2]],
-        dependencies=[Depends(check_organization)] if "{org}" in prefix else [],
-        include_in_schema=prefix in SHOWN,
+        include_in_schema=not prefix,  # the others are the same again
         strict_content_type=False,
     )
 
@@ -316,11 +311,11 @@ ENTRYPOINT = Entrypoint(
     name=NAME,
     title="offtake: Rebilly data exports",
     description="Data exports and their files, as Rebilly's API has them. The same routes are below `/experimental`, "
-    "`/experimental/organizations/{org}` and `/organizations/{org}/experimental`.",
+    "`/organizations/{org}`, `/experimental/organizations/{org}` and `/organizations/{org}/experimental`.",
     routers=(
         *(exports_at(prefix) for prefix in PREFIXES),
         *(users_at(prefix) for prefix in PREFIXES),
-        *(files_at(prefix) for prefix in SHOWN),
+        *(files_at(prefix) for prefix in FILE_PREFIXES),
     ),
     claims=re.compile("/(data-exports|users|files|experimental|organizations)(/|$)"),
     render=render,
