@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from offtake.web import docs
-from offtake.web.entrypoint import Entrypoint, entrypoint_of
+from offtake.web.entrypoint import Entrypoint
 from offtake.web.problems import allowed_methods, install_problems
 from offtake.web.site import Site
 
@@ -50,7 +50,7 @@ class _NoRoute(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Every path of its API."""
-        is_own = scope["type"] == "http" and entrypoint_of(self._site.entrypoints, scope["path"]) is self._entrypoint
+        is_own = scope["type"] == "http" and self._entrypoint.claims.match(scope["path"])  # no API before it did
         return (Match.FULL if is_own else Match.NONE), {}
 
     async def handle(self, scope: Scope, _receive: Receive, _send: Send) -> None:
