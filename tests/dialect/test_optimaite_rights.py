@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from dialect.office import Office
+from offtake.dialect.optimaite.shapes import render
+from offtake.errors import ERRORS, OfftakeError, RateLimited
 
 
 def requests(id_: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -89,3 +93,15 @@ def test_a_source_that_is_gone_is_told_when_it_is_executed(office: Office) -> No
         datasets["invoices"] = before
     assert [office.code(each, 400) for each in refusals] == ["INVALID_SOURCE"] * 2
     assert office.told(shown) == made
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
+def test_every_error_is_told_in_the_envelope_of_the_product(error: type[OfftakeError]) -> None:
+    request: Any = None
+    status, body = render(error("It went wrong.", hint="Try again.", extra={"retry_after_s": 7}), request)
+    told = body["error"]
+    assert (told["message"], told["retry_after"]) == ("It went wrong. Try again.", 7)
+    assert status == (400 if error.status == 422 else error.status)
+    assert told["code"].isupper()
+    if error is RateLimited:
+        assert told["code"] == "RATE_LIMIT_EXCEEDED"

@@ -57,13 +57,11 @@ PREVIEWED = 10
 EVERY = 1_000_000
 HOUR_S = 3600
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 FILE: dict[str, Any] = {
     "model": RowsAnswer,
     "description": "The data in the configured format.",
-    "content": {
-        "text/csv": {"schema": {"type": "string"}},
-        XLSX: {"schema": {"type": "string", "format": "binary"}},
-    },
+    "content": {"text/csv": BINARY, XLSX: BINARY},
     "headers": {"Content-Disposition": {"schema": {"type": "string"}, "description": "attachment, and its name."}},
 }
 USUAL = refusals(400, 401, 403, 404, 429, 500, 503)
