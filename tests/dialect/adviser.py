@@ -62,7 +62,7 @@ def changed(demo: Demo, change: Callable[[Runtime], Runtime]) -> Iterator[Demo]:
     """The demo served once more by another runtime."""
     runtime = replace(change(demo.runtime), ending=Stop())
     with serve(runtime) as site, httpx2.Client(base_url=site.url, timeout=60) as client:
-        yield replace(demo, client=client, site=site)
+        yield replace(demo, runtime=runtime, client=client, site=site)
 
 
 @contextmanager
