@@ -95,7 +95,7 @@ def _code(error: OfftakeError) -> str:
 
 def id_of(definition: Definition) -> str:
     """What its clients call it."""
-    return definition.draft.external_id or MARK + _base32(UUID(definition.id).int)
+    return definition.draft.external_id or MARK + _digits_of(UUID(definition.id).int)
 
 
 def native_id(id_: str) -> str | None:
@@ -107,7 +107,7 @@ def native_id(id_: str) -> str | None:
     return str(UUID(int=number)) if number < 1 << 128 else None
 
 
-def _base32(number: int) -> str:
+def _digits_of(number: int) -> str:
     return "".join(DIGITS[number >> 5 * place & 31] for place in reversed(range(LENGTH)))
 
 
