@@ -24,7 +24,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -38,7 +38,7 @@ from offtake.service.names import dataset_called
 from offtake.service.trail import current_trail
 from offtake.service.wishes import parse_filter
 from offtake.web.auth import Caller
-from offtake.web.bodies import Label, Text
+from offtake.web.bodies import Label, LenientBody, Text
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import stream_response
 from offtake.web.site import site_of
@@ -96,12 +96,6 @@ def _raised(word: Any) -> Any:
 
 
 AnyCase = BeforeValidator(_raised)
-
-
-class LenientBody(BaseModel):
-    """Keys it does not know are ignored."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class ExportColumn(LenientBody):

@@ -33,6 +33,12 @@ Label = Annotated[
 ]
 
 
+class LenientBody(BaseModel):
+    """Keys it does not know are ignored."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
 class StrictBody(BaseModel):
     """A key it does not know is an error, which names the nearest of its own: a typo must not export something else."""
 

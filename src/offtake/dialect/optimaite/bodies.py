@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from offtake.errors import InvalidFilter, InvalidRequest
 from offtake.model.export import DateRange, ExportRequest, FieldChoice
@@ -16,7 +16,7 @@ from offtake.service.datasets import DatasetView
 from offtake.service.definitions import LONGEST_DESCRIPTION, LONGEST_NAME
 from offtake.service.schedules import LONGEST_RULE, read_timetable
 from offtake.service.wishes import match_any, which_rows
-from offtake.web.bodies import Text
+from offtake.web.bodies import LenientBody, Text
 
 DIALECT = "optimaite"
 LONGEST_TOKEN_H, USUAL_TOKEN_H = 8760, 24
@@ -26,12 +26,6 @@ RANGE = ("date_from", "date_to")
 DAY = "date"
 NATIVE = "native"
 A_TIME = "2026-06-01T08:00:00"
-
-
-class LenientBody(BaseModel):
-    """Keys it does not know are ignored."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class FileFormat(StrEnum):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from offtake.errors import InvalidRequest, NotFound
 from offtake.model.access import Principal
@@ -18,7 +18,7 @@ from offtake.service.exports import Submission
 from offtake.service.names import dataset_called
 from offtake.service.runtime import Runtime
 from offtake.service.wishes import read_filter_text
-from offtake.web.bodies import Text
+from offtake.web.bodies import LenientBody, Text
 
 NAME = "rebilly"
 PART_ROWS = 1_000_000
@@ -62,12 +62,6 @@ def _read_moment(value: Any) -> datetime | None:
 Moment = Annotated[datetime | None, BeforeValidator(_read_moment, datetime | None)]
 Nothing = Annotated[list[Any], Field(max_length=0)]
 Name = Annotated[str, Field(max_length=200)]
-
-
-class LenientBody(BaseModel):
-    """Keys it does not know are ignored, and so is what only the server says."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
 
 class Arguments(LenientBody):
