@@ -18,6 +18,7 @@ from offtake.api import (
 )
 from offtake.api.queries import check_once
 from offtake.api.spec import PROBLEM
+from offtake.service.shares import MARK
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.problems import MEDIA_TYPE, render_problem
 
@@ -42,4 +43,5 @@ NATIVE = Entrypoint(
     error_schema=PROBLEM,
     error_type=MEDIA_TYPE,
     dependencies=(Depends(check_once),),
+    token_mark=MARK,
 )

@@ -32,7 +32,6 @@ from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
 
 MARK = "ofs_"
-MARKS = (MARK, "exp_tok_")  # with that of Optimaite's clients
 SHOWN_CHARS = 6  # after the mark
 LONGEST_S = 366 * 24 * 3600
 MOST_DOWNLOADS = 1_000_000

@@ -25,7 +25,7 @@ class Entrypoint:
     `claims` matches the paths that are its own, whether or not there is a route: their errors look as `render` says,
     which gives status and body; `error_schema` describes that body. `actions` says for the audit what its routes do, by
     the names of their functions; a route that is not there is named by its path.
-    `dependencies` are asked before each of its routes.
+    `dependencies` are asked before each of its routes. `token_mark` is how tokens of shares that it makes begin.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Entrypoint:
     error_type: str = "application/json"
     actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     dependencies: Sequence[Depends] = ()
+    token_mark: str = ""
 
 
 def entrypoint_of(entrypoints: Sequence[Entrypoint], path: str) -> Entrypoint:

@@ -54,7 +54,7 @@ def _checked(app: ASGIApp, site: Site) -> ASGIApp:
     async def check(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         try:
-            check_tokens(request)
+            check_tokens(site, request)
             if limit and _announced(scope) > limit:
                 raise _too_large(limit)
         except OfftakeError as error:

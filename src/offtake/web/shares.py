@@ -11,7 +11,6 @@ from offtake.errors import NotFound, PreconditionFailed
 from offtake.service.downloads import Envelope
 from offtake.service.shares import (
     MARK,
-    MARKS,
     Shared,
     check_unused,
     download_shared,
@@ -24,12 +23,12 @@ from offtake.web.artifacts import etag_of, send_artifact
 from offtake.web.ranges import parse_ranges
 from offtake.web.rates import count_request
 from offtake.web.responses import stream_response
-from offtake.web.site import site_of
+from offtake.web.site import Site, site_of
 
 NOTHING_SENT = (304, 416)
 
 
-def check_tokens(request: Request) -> None:
+def check_tokens(site: Site, request: Request) -> None:
     """Raise NotFound if a share's token is shown for anything but its one right, which is GET /s/{token}.
 
     In no header does any token belong. In queries a dialect may want those with a mark of its own.
@@ -37,7 +36,8 @@ def check_tokens(request: Request) -> None:
     path: str = request.scope["path"]
     sent = {value.rpartition(" ")[2] for value in request.headers.values()}
     asked = {*path.split("/"), *request.query_params.values()}
-    shown = {text for text in sent if is_share_token(text, *MARKS)}
+    marks = [entrypoint.token_mark for entrypoint in site.entrypoints if entrypoint.token_mark]
+    shown = {text for text in sent if is_share_token(text, *marks)}
     shown |= {text for text in asked if is_share_token(text, MARK)}
     if shown and not (request.method == "GET" and shown == {path.removeprefix("/s/")}):
         raise NotFound("A share opens nothing here.", hint="GET its own address, /s/…, or send a key.")

@@ -242,6 +242,7 @@ ENTRYPOINT = Entrypoint(
     claims=re.compile(PREFIX + "(/|$)"),
     render=render,
     error_schema=ERROR_SCHEMA,
+    token_mark=TOKEN_MARK,
     actions={
         "list_configs": "definition.list",
         "create_config": "definition.create",
