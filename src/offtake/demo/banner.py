@@ -13,8 +13,7 @@ SAMPLES = (
     "-o contacts.csv -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' --data "
     """'{{"format": "CSV", "viewState": {{"columns": [{{"id": "firstName"}}, {{"id": "stage"}}]}}}}' """
     "'{url}/api/exports/contacts'",
-    "-o transactions.parquet -H 'x-api-key: {key}' "
-    "'{url}/api/v1/datasets/transactions/download?format=parquet&filter=status:completed;amount:1000..'",
+    "-H 'REB-APIKEY: {key}' '{url}/data-exports/foobar-001?expand=file'",
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from offtake.appdb import definitions
 from offtake.demo import configs, reports
-from offtake.demo.exports import finish_export
+from offtake.demo.exports import finish_exports
 from offtake.model.saved import Definition, Draft
 from offtake.service.access import local_principal
 from offtake.service.runtime import Runtime
@@ -15,7 +15,7 @@ TENANT = "acme"
 def seed(runtime: Runtime) -> None:
     """Put everything there that is not there yet."""
     _seed_definitions(runtime, reports.REPORTS | configs.CONFIGS)
-    finish_export(runtime, local_principal(runtime, TENANT))
+    finish_exports(runtime, local_principal(runtime, TENANT))
 
 
 def _seed_definitions(runtime: Runtime, drafts: Mapping[str, Draft]) -> None:

@@ -57,6 +57,18 @@ PREFIXES = (
 )
 FILE_PREFIXES = ("", "/organizations/{org}")
 
+# What the API's own description calls what our functions do.
+OPERATIONS = {
+    "get_data_exports": "GetDataExportCollection",
+    "post_data_export": "PostDataExport",
+    "get_data_export": "GetDataExport",
+    "put_data_export": "PutDataExport",
+    "delete_data_export": "DeleteDataExport",
+    "get_user": "GetUser",
+    "get_file": "GetFile",
+    "download_file": "GetFileDownload",
+}
+
 # They only tell OpenAPI what to send; `admit` reads it.
 KEY = APIKeyHeader(name="REB-APIKEY", auto_error=False, scheme_name="SecretApiKey", description="A key: `ofk_…`")
 JWT = HTTPBearer(auto_error=False, scheme_name="JWT", description="A token, or a key: `ofk_…`")
@@ -303,6 +315,7 @@ def _router(path: str, prefix: str) -> APIRouter:
         prefix=path,
         tags=[path.rpartition("/")[2]],
         include_in_schema=not prefix,  # the others are the same again
+        generate_unique_id_function=lambda route: OPERATIONS[route.name],
         strict_content_type=False,
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
 from offtake.dialect.rebilly.bodies import NAME, write_time
@@ -88,11 +89,35 @@ class DateRangeAnswer(Answer):
     field: str
 
 
+class FileAnswer(Answer):
+    """A finished file."""
+
+    id: str
+    name: str
+    extension: str
+    description: str
+    source_type: Annotated[str | None, Field(alias="sourceType")]
+    tags: list[str]
+    mime: str
+    size: int
+    created_time: Annotated[str, Field(alias="createdTime", json_schema_extra={"format": "date-time"})]
+    updated_time: Annotated[str, Field(alias="updatedTime", json_schema_extra={"format": "date-time"})]
+    is_public: Annotated[bool, Field(alias="isPublic")]
+    links: Annotated[list[LinkAnswer], Field(alias="_links")]
+
+
+class UserAnswer(Answer):
+    """Somebody who asked for exports: a key, or the holder of tokens."""
+
+    id: str
+    links: Annotated[list[LinkAnswer], Field(alias="_links")]
+
+
 class EmbeddedAnswer(Answer):
     """What `expand` asked for."""
 
-    user: dict[str, Any] = {}
-    file: dict[str, Any] | None = None
+    user: UserAnswer | SkipJsonSchema[None] = None
+    file: Annotated[FileAnswer | None, Field(description="Null as long as there is none.")] = None
 
 
 class DataExport(Answer):
@@ -117,30 +142,6 @@ class DataExport(Answer):
     failure_reason: Annotated[str | None, Field(alias="failureReason", examples=[TOO_MANY_ROWS, NO_MORE_TRIES])]
     links: Annotated[list[LinkAnswer], Field(alias="_links", min_length=1, max_length=4)]
     embedded: Annotated[EmbeddedAnswer, Field(alias="_embedded")] = EmbeddedAnswer()
-
-
-class FileAnswer(Answer):
-    """A finished file."""
-
-    id: str
-    name: str
-    extension: str
-    description: str
-    source_type: Annotated[str | None, Field(alias="sourceType")]
-    tags: list[str]
-    mime: str
-    size: int
-    created_time: Annotated[str, Field(alias="createdTime", json_schema_extra={"format": "date-time"})]
-    updated_time: Annotated[str, Field(alias="updatedTime", json_schema_extra={"format": "date-time"})]
-    is_public: Annotated[bool, Field(alias="isPublic")]
-    links: Annotated[list[LinkAnswer], Field(alias="_links")]
-
-
-class UserAnswer(Answer):
-    """Somebody who asked for exports: a key, or the holder of tokens."""
-
-    id: str
-    links: Annotated[list[LinkAnswer], Field(alias="_links")]
 
 
 class Places:
