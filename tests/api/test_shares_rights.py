@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from api.counter import EVERYTHING, MASKED, Counter, open_counter, uses
 from api.desk import told
+from offtake.dialect import ENTRYPOINTS
 from offtake.service.access import create_key, list_keys, local_principal, revoke_key
 from offtake.service.shares import create_share
 from sites import bearer, make_key
@@ -41,10 +43,12 @@ def kept(counter: Counter) -> list[str]:
 
 
 def routes(counter: Counter, **ids: str) -> Iterator[tuple[str, str]]:
-    """Every method and address of the OpenAPI document, with those ids in the paths."""
-    for path, methods in counter.get(f"{counter.site.url}/openapi.json").json()["paths"].items():
-        for method in methods:
-            yield method.upper(), counter.site.url + path.format(**ids)
+    """Every method and address of the OpenAPI documents, those of foreign APIs too, with those ids in the paths."""
+    known = defaultdict(lambda: ids["definition_id"], ids)
+    for document in ("/openapi.json", *(f"/openapi/{entrypoint.name}.json" for entrypoint in ENTRYPOINTS)):
+        for path, methods in counter.get(f"{counter.site.url}{document}").json()["paths"].items():
+            for method in methods:
+                yield method.upper(), counter.site.url + path.format_map(known)
 
 
 def test_a_token_opens_no_route_of_the_api_but_its_own(counter: Counter) -> None:
