@@ -2,6 +2,7 @@
 
 import json
 import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_while_one_fetches_old_keys_nobody_waits_for_a_key_that_is_known(server:
     first.start()
     wait_until(lambda: server.asked == 2, 30)
     assert found(ring, RSA, later)
+    assert first.is_alive()
     server.pause.set()
     first.join(30)
     assert server.asked == 2
@@ -157,6 +159,8 @@ def test_keys_that_cannot_verify_are_passed_over(server: TokenServer) -> None:
     secret = OctKey.generate_key(256, {"kid": "oct"}).as_dict(private=True)
     broken = [{"kty": "RSA", "kid": "broken"}, {"kty": "EC", "crv": "P-256", "x": "AA", "y": 5}, 5, None, {}, secret]
     broken += [{**EC.as_dict(private=False), "crv": "P-1", "kid": "broken"}]
+    padded = urlsafe_b64encode(bytes(200) + urlsafe_b64decode(str(weak["n"]) + "==")).decode().rstrip("=")
+    broken += [{**weak.as_dict(private=False), "n": padded}]
     server.body = server.keys.replace(b'{"keys": [', b'{"keys": ' + json.dumps(broken)[:-1].encode() + b", ")
     ring = KeyRing(server.issuer)
     assert {key.kid for key in ring.find("RS256", None, NOW)} == {"rsa-1"}

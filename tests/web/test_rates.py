@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from starlette.types import Scope
 
+from api.counter import BROWSER, open_counter
 from offtake.model.limits import Limits
 from offtake.service.runtime import Runtime
 from offtake.web.address import client_network
@@ -125,6 +126,15 @@ def test_all_keys_of_a_tenant_share_its_rate(tmp_path: Path) -> None:
         assert answer.json()["detail"] == "This tenant may send 4 requests per year."
         assert answer.headers["rate-limit-limit"] == "4"
         assert ask(site, eve).status_code == 200
+
+
+def test_a_refusal_that_is_a_page_stays_one(tmp_path: Path) -> None:
+    with open_counter(tmp_path, limits=Limits(rate="2/year")) as counter:
+        share = counter.share(f"definitions/{counter.define()}")
+        pages = [counter.get(share["url"], **BROWSER) for _ in range(3)]
+    assert [page.status_code for page in pages] == [200, 200, 429]
+    assert pages[2].headers["content-type"].startswith("text/html")
+    assert set(REFUSED) <= set(pages[2].headers)
 
 
 def test_too_many_downloads_at_once_say_when_to_come_back_too(tmp_path: Path) -> None:
