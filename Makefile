@@ -28,7 +28,7 @@ test: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Run the tests (ARGS= goes to 
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Run the large and the destructive tests
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m slow --hypothesis-profile=thorough $(ARGS)
 
 chaos: $(DONE)/project $(DONE)/data $(DONE)/dev  ## Kill servers, workers and databases under 300 running jobs (JOBS=)
 	@CHAOS_JOBS=$(or $(JOBS),300) $(BIN)/python -m pytest -m slow -s tests/acceptance/chaos $(ARGS)

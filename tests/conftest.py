@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from commands import run_commands
+from examples import call_drawn_slow, load_profiles
 from servers import Postgres, Seaweed, find_mariadbd, run_mariadb, run_postgres, run_seaweed
 
-# A shared machine may be slow at any moment: no test fails for the time an example takes.
-settings.register_profile("offtake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("offtake")
+load_profiles()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let `make test-slow` draw more examples."""
+    call_drawn_slow(items)
 
 
 @pytest.fixture(scope="session")

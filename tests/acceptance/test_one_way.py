@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from api.desk import Clock, Desk
 from api.shelf import WRITER, Shelf
+from examples import examples
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.limits import Limits
 from offtake.model.ports import SourceSpec
@@ -247,7 +248,7 @@ def test_every_way_gives_the_same_rows(shelf: Shelf, wish: dict[str, Any]) -> No
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@examples(60)
 @given(wish=DEFINITIONS)
 def test_every_way_gives_the_same_rows_for_many_definitions(shelf: Shelf, wish: dict[str, Any]) -> None:
     check_every_way(shelf, wish)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from drawn_rows import Drawn, drawn_rows, kernel_bytes, oracle_bytes
-from hypothesis import given, settings
+from hypothesis import given
 
+from examples import examples
 from offtake.encode import kernel
 
 SOURCE = Path(kernel.__file__).with_name("rows.c")
@@ -17,7 +18,7 @@ compiled = pytest.mark.skipif(not kernel.available(), reason="The kernel was not
 
 
 @compiled
-@settings(max_examples=200)
+@examples(200)
 @given(drawn_rows())
 def test_the_kernel_writes_what_the_oracle_writes(drawn: Drawn) -> None:
     assert kernel_bytes(drawn) == oracle_bytes(drawn)
@@ -25,14 +26,14 @@ def test_the_kernel_writes_what_the_oracle_writes(drawn: Drawn) -> None:
 
 @pytest.mark.slow
 @compiled
-@settings(max_examples=5000)
+@examples(5000)
 @given(drawn_rows())
 def test_the_kernel_writes_what_the_oracle_writes_often(drawn: Drawn) -> None:
     assert kernel_bytes(drawn) == oracle_bytes(drawn)
 
 
 @compiled
-@settings(max_examples=100)
+@examples(100)
 @given(drawn_rows())
 def test_rows_that_do_not_fit_the_buffer_are_written_all_the_same(drawn: Drawn) -> None:
     assert kernel_bytes(drawn, chunk_bytes=1) == oracle_bytes(drawn)

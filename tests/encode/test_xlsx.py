@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from workbooks import calamine_rows, openpyxl_rows, sheet_xml, stream_of, workbook
 
+from examples import examples
 from offtake.encode.xlsx import XlsxOptions, encode_xlsx
 from offtake.model.dataset import FieldType
 from offtake.model.export import Reader
@@ -191,7 +192,7 @@ def as_read(value: Any) -> Any:
     return "" if value is None else value
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_every_value_comes_back(data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 8))

@@ -6,11 +6,12 @@ import re
 import openpyxl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from workbooks import stream_of
 
+from examples import examples
 from offtake.encode.xlsx import XlsxOptions
 from offtake.encode.xlsx.book import Bounds, write_book
 from offtake.encode.xlsx.formats import date_format, decimal_format
@@ -30,7 +31,7 @@ def assert_excel_takes(name: str) -> None:
     assert name.casefold() != "history"
 
 
-@settings(max_examples=5000, deadline=None)
+@examples(2000)
 @given(HOSTILE)
 def test_any_title_becomes_a_name_excel_takes(title: str) -> None:
     taken: set[str] = {"about"}
@@ -41,7 +42,7 @@ def test_any_title_becomes_a_name_excel_takes(title: str) -> None:
         taken.add(name.casefold())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(HOSTILE)
 def test_readers_find_every_sheet_under_its_name(title: str) -> None:
     table = pa.table({"n": range(6)})

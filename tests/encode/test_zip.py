@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.encode.zip import BLOCK, LIMIT, PACKINGS, ZipStream, cut_blocks, dos_time, last_bytes
 
 MOMENT = datetime(2026, 11, 21, 12, 0, 1, tzinfo=UTC)
@@ -78,7 +79,7 @@ def test_the_command_line_tests_it(tmp_path: Path) -> None:
     assert done.stdout.strip() == "Done testing"
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 40))
 def test_cutting_into_blocks_loses_nothing(pieces: list[bytes], size: int) -> None:
     blocks = [b"".join(block) for block in cut_blocks(pieces, size)]
@@ -102,7 +103,7 @@ def test_time_is_utc_within_what_dos_can_say() -> None:
     assert dos_time(datetime(2200, 1, 1, tzinfo=UTC)) >> 25 == 127
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.binary(max_size=9), max_size=9), st.integers(1, 40))
 def test_last_bytes_are_those_of_the_whole(pieces: list[bytes], size: int) -> None:
     assert last_bytes(pieces, size) == b"".join(pieces)[-size:]

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import duckdb
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.oracle.base import OracleDialect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from examples import examples
 from offtake.errors import InvalidRequest, UnknownField
 from offtake.model.access import Principal
 from offtake.model.dataset import Dataset, Field, FieldType, follow, inside
@@ -50,7 +51,7 @@ def lite() -> sqlite3.Connection:
 
 
 @given(document=DOCUMENTS, key=KEYS, escaped=st.booleans(), data=st.data())
-@settings(max_examples=300)
+@examples(300)
 def test_sqlite_finds_what_python_finds(
     lite: sqlite3.Connection, document: dict[str, object], key: str, escaped: bool, data: st.DataObject
 ) -> None:
@@ -64,7 +65,7 @@ def test_sqlite_finds_what_python_finds(
 
 
 @given(document=DOCUMENTS, key=KEYS, data=st.data())
-@settings(max_examples=150)
+@examples(150)
 def test_duckdb_finds_what_python_finds(document: dict[str, object], key: str, data: st.DataObject) -> None:
     key = data.draw(st.sampled_from([key, *document]))
     made = compiled(select(key, "duckdb"), PGDialect(paramstyle="qmark"))
@@ -81,7 +82,7 @@ def test_postgres_finds_what_python_finds(postgres: Postgres) -> None:
         connection.execute("CREATE TABLE docs (doc jsonb)")
 
         @given(document=DOCUMENTS, key=KEYS, data=st.data())
-        @settings(max_examples=150)
+        @examples(150)
         def check(document: dict[str, object], key: str, data: st.DataObject) -> None:
             key = data.draw(st.sampled_from([key, *document]))
             connection.execute("DELETE FROM docs")

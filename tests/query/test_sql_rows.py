@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
+from examples import examples
 from offtake.model.access import Principal
 from offtake.model.dataset import Sort
 from offtake.model.export import ExportRequest, FieldChoice
@@ -31,25 +32,25 @@ def expected(tree: Filter) -> set[int]:
 
 
 @given(tree=filters())
-@settings(max_examples=150)
+@examples(150)
 def test_sqlite_filters_as_python_does(sqlite_read: Read, tree: Filter) -> None:
     assert found(sqlite_read, tree) == expected(tree)
 
 
 @given(tree=filters())
-@settings(max_examples=150)
+@examples(150)
 def test_postgres_filters_as_python_does(postgres_read: Read, tree: Filter) -> None:
     assert found(postgres_read, tree) == expected(tree)
 
 
 @given(tree=filters())
-@settings(max_examples=150)
+@examples(150)
 def test_duckdb_filters_as_python_does(duckdb_read: Read, tree: Filter) -> None:
     assert found(duckdb_read, tree) == expected(tree)
 
 
 @given(tree=filters())
-@settings(max_examples=150)
+@examples(150)
 def test_mariadb_filters_as_python_does(mariadb_read: Read, tree: Filter) -> None:
     assert found(mariadb_read, tree) == expected(tree)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.model.dataset import Dataset, FieldType
 from offtake.model.export import Column, Plan
 from offtake.model.ports import FileSet, SourceSpec, Stop
@@ -65,7 +66,7 @@ def csv_text(draw: st.DrawFn) -> str:
     return line_end.join(lines) + draw(st.sampled_from((line_end, "")))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(texts=st.lists(csv_text(), min_size=1, max_size=3))
 def test_files_are_read_as_by_a_guess_at_every_query(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

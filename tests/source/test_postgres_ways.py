@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.model.dataset import Field, FieldType, Mask
 from offtake.model.export import Column
 from offtake.model.ports import SourceSpec
@@ -173,7 +174,7 @@ def test_databases_in_other_encodings_are_the_same_both_ways(
         postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0")), max_size=20))
 def test_any_texts_are_the_same_both_ways(ways: Ways, texts: list[str | None]) -> None:
     found = both(ways, rows_of_one("text", (None, *texts)), column(T.STRING))
@@ -181,7 +182,7 @@ def test_any_texts_are_the_same_both_ways(ways: Ways, texts: list[str | None]) -
     assert found.column("v").to_pylist() == [None, *texts]
 
 
-@settings(max_examples=40)
+@examples(40)
 @example("\t0")
 @example("2024-01-01 ")
 @given(
@@ -197,7 +198,7 @@ def test_texts_read_as_other_types_are_the_same_both_ways(ways: Ways, text: str)
         both(ways, rows_of_one("text", (text, None)), columns_of(kind)[0])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.lists(
         st.tuples(

@@ -15,9 +15,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.errors import StoreFailed
 from offtake.model.ports import Chunks, Store
 from offtake.service.runtime import Runtime
@@ -159,7 +160,7 @@ SPECS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(specs=st.lists(SPECS, min_size=1, max_size=8))
 def test_any_ranges_are_the_bytes_that_slices_of_the_file_hold(served: Served, specs: list[tuple[str, slice]]) -> None:
     answer = fetch(served, range="bytes=" + ",".join(text for text, _ in specs))
@@ -182,7 +183,7 @@ def test_any_ranges_are_the_bytes_that_slices_of_the_file_hold(served: Served, s
     assert sorted(sent) == sorted(wanted)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(asked=st.text("0123456789-, =bytes\t;*x", max_size=30))
 def test_whatever_a_range_says_the_answer_is_right_or_a_refusal(served: Served, asked: str) -> None:
     answer = fetch(served, range=f"bytes={asked}".strip())
