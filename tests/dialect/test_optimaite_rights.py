@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from dialect.office import Office
-from offtake.dialect.optimaite.shapes import render
+from api.shelf import WRITER
+from dialect.office import CONFIGS, Office
+from offtake.dialect.optimaite.shapes import native_id, render
 from offtake.errors import ERRORS, OfftakeError, RateLimited
+from offtake.model.limits import Limits
+from sites import FakeSource, bearer, failing_after, few, make_key, make_runtime, serve
 
 
 def requests(id_: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -105,3 +110,52 @@ def test_every_error_is_told_in_the_envelope_of_the_product(error: type[OfftakeE
     assert told["code"].isupper()
     if error is RateLimited:
         assert told["code"] == "RATE_LIMIT_EXCEEDED"
+
+
+def test_too_many_requests_are_told_when_to_come_again(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(few)}, limits=Limits(rate="1/minute"))
+    with serve(runtime) as site:
+        headers = bearer(make_key(runtime))
+        answers = [httpx2.get(f"{site.url}{CONFIGS}", headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    error = answers[1].json()["error"]
+    assert error["code"] == "RATE_LIMIT_EXCEEDED"
+    assert error["retry_after"] == int(answers[1].headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("format", ["json", "csv"])
+def test_a_database_that_dies_half_way_leaves_no_file_that_looks_whole(tmp_path: Path, format: str) -> None:
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(failing_after(50_000))})
+    with serve(runtime) as site, httpx2.Client(base_url=site.url, headers=bearer(make_key(runtime, *WRITER))) as client:
+        made = client.post(CONFIGS, json={"name": "Numbers", "source": "numbers", "format": format}).json()
+        read: list[bytes] = []
+        with client.stream("GET", f"{CONFIGS}/{made['id']}/execute") as answer:
+            assert answer.status_code == 200
+            with pytest.raises(httpx2.RemoteProtocolError):
+                read.extend(answer.iter_bytes())
+    assert sum(map(len, read)) > 1_000_000
+    assert b"s3cret" not in b"".join(read)
+    assert not read[-1].rstrip().endswith(b"]}")
+
+
+def test_the_audit_knows_what_was_done_by_its_native_name(office: Office) -> None:
+    made = office.create(schedule={"rrule": "FREQ=DAILY"})
+    token = office.token(made)
+    office.ask("GET", f"/{made['id']}/execute")
+    office.retrieve(made, token)
+    office.ask("PUT", f"/{made['id']}", json={"name": "Ours", "source": "invoices"})
+    office.ask("DELETE", f"/{made['id']}")
+    lines = office.told(office.ask("GET", "/api/v1/audit", params={"limit": 6}))["data"][::-1]
+    assert [line["action"] for line in lines] == [
+        "definition.create",
+        "share.create",
+        "definition.download",
+        "share.use",
+        "definition.update",
+        "definition.delete",
+    ]
+    things = [line["thing"] for line in lines]
+    assert things[0] == things[2] == things[4] == things[5] == native_id(made["id"])
+    assert things[1] == things[3] != things[0]
+    assert [line["rows"] for line in lines[2:4]] == [42, 42]
+    assert token not in str(lines)
