@@ -35,7 +35,7 @@ def test_instants_are_in_the_readers_zone_cut_to_milliseconds() -> None:
     assert b"2021-12-02T12:21:49.330-0300" in records(table, "America/Santiago")
 
 
-@given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(UTC)))
+@given(st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds it
 def test_an_instant_can_be_read_back_to_the_millisecond(instant: datetime) -> None:
     table = pa.table({"at": pa.array([instant], pa.timestamp("us", "UTC"))})
     (row,) = json.loads(records(table, "Asia/Kolkata"))
