@@ -1,6 +1,7 @@
 """How often somebody may ask, and what every answer says about it."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -8,7 +9,9 @@ import pytest
 from starlette.types import Scope
 
 from api.counter import BROWSER, open_counter
+from api.desk import open_desk
 from offtake.model.limits import Limits
+from offtake.service.counters import Counters
 from offtake.service.runtime import Runtime
 from offtake.web.address import client_network
 from sites import FakeSource, Site, bearer, endless, few, make_key, make_runtime, serve
@@ -135,6 +138,15 @@ def test_a_refusal_that_is_a_page_stays_one(tmp_path: Path) -> None:
     assert [page.status_code for page in pages] == [200, 200, 429]
     assert pages[2].headers["content-type"].startswith("text/html")
     assert set(REFUSED) <= set(pages[2].headers)
+
+
+def test_a_link_is_counted_by_address_before_anything_is_done_for_it(tmp_path: Path) -> None:
+    with open_desk(tmp_path, lambda runtime: replace(runtime, counters=Counters(Limits(rate="6/year")))) as desk:
+        made = desk.finish()
+        link = desk.ask("POST", f"/{made['id']}/links", json={"expires_in_s": 60}).json()["url"]
+        answers = [httpx2.get(link) for _ in range(7)]
+    assert [said(answer)[1] for answer in answers] == [5, 4, 3, 2, 1, 0, 0]
+    assert [answer.status_code for answer in answers] == [200] * 6 + [429]
 
 
 def test_too_many_downloads_at_once_say_when_to_come_back_too(tmp_path: Path) -> None:

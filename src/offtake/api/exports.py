@@ -18,14 +18,14 @@ from offtake.model.delivery import Delivery
 from offtake.model.job import Artifact, ExportJob
 from offtake.service import exports
 from offtake.service.deliveries import deliveries_of
-from offtake.service.links import Link, make_link, open_link
+from offtake.service.links import Link, make_link
 from offtake.service.lists import list_page
 from offtake.service.signing import Signature
 from offtake.web.address import absolute_url
 from offtake.web.artifacts import send_artifact
 from offtake.web.auth import API_KEY, BEARER, Caller, authenticate_request
 from offtake.web.events import send_events
-from offtake.web.rates import count_stranger
+from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
 
@@ -131,12 +131,10 @@ def find_file(
     _bearer: Annotated[object, Security(BEARER)] = None,
     _key: Annotated[object, Security(API_KEY)] = None,
 ) -> Artifact:
-    """The file, for whoever has a key or a link. Raises what `find_artifact` and `open_link` raise, Unauthenticated."""
-    runtime = site_of(request).runtime
+    """The file, for whoever has a key or a link. Raises what each of them raises."""
     if signature is not None:
-        count_stranger(request)
-        return open_link(runtime, Link(export_id, expires or "", maker or "", Signature(key or "", signature)))
-    return exports.find_artifact(runtime, authenticate_request(request), export_id)[1]
+        return find_linked(request, Link(export_id, expires or "", maker or "", Signature(key or "", signature)))
+    return exports.find_artifact(site_of(request).runtime, authenticate_request(request), export_id)[1]
 
 
 @ROUTES.get("/{export_id}/download", response_class=Response, responses=FETCHED, openapi_extra={"security": [{}]})

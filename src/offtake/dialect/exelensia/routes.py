@@ -29,7 +29,7 @@ from offtake.model.access import Principal
 from offtake.model.job import ExportJob
 from offtake.service.exports import delete_export, find_artifact, submit_export
 from offtake.service.external import find_external_export, list_external_exports
-from offtake.service.links import Link, link_to, open_link
+from offtake.service.links import Link, link_to
 from offtake.service.runtime import Runtime
 from offtake.service.schemas import find_schema
 from offtake.service.signing import Signature
@@ -37,6 +37,7 @@ from offtake.web.address import absolute_url
 from offtake.web.artifacts import send_artifact
 from offtake.web.auth import Caller
 from offtake.web.entrypoint import Entrypoint
+from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
 from offtake.web.spec import refusals
@@ -128,7 +129,7 @@ async def get_file(request: Request, export_id: str, filename: str, token: Asked
     """The file that a URL leads to, whole or in ranges; its name is only for people."""
     key, value, maker = (*token.split(SEPARATOR, 2), "", "")[:3]
     link = Link(export_id, expires, maker, Signature(key, value))
-    artifact = await run_stoppable(request, lambda _: open_link(site_of(request).runtime, link))
+    artifact = await run_stoppable(request, lambda _: find_linked(request, link))
     return await send_artifact(request, artifact)
 
 

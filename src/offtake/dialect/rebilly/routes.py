@@ -34,7 +34,7 @@ from offtake.service.external import (
     list_external_exports,
     read_export_sort,
 )
-from offtake.service.links import Link, open_link
+from offtake.service.links import Link
 from offtake.service.names import names_in
 from offtake.service.runtime import Runtime
 from offtake.service.signing import Signature
@@ -43,7 +43,7 @@ from offtake.web.address import absolute_url
 from offtake.web.artifacts import send_artifact
 from offtake.web.auth import admit_first, bearer_secrets
 from offtake.web.entrypoint import Entrypoint
-from offtake.web.rates import count_stranger
+from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
 from offtake.web.spec import refusals
@@ -244,11 +244,9 @@ def find_download(
     _jwt: Annotated[object, Security(JWT)] = None,
 ) -> Artifact:
     """The file, for whoever has a key or a signed link."""
-    runtime = site_of(request).runtime
     if signature is not None:
-        count_stranger(request)
-        return open_link(runtime, Link(id, expires, maker, Signature(key, signature)))
-    caller = admit(request)
+        return find_linked(request, Link(id, expires, maker, Signature(key, signature)))
+    runtime, caller = site_of(request).runtime, admit(request)
     return find_artifact(runtime, caller, find_file_job(runtime, caller, id).id)[1]
 
 
