@@ -49,6 +49,15 @@ def test_a_bare_date_as_end_covers_its_day(demo: Demo) -> None:
     assert (shown["start_date"], shown["end_date"]) == (JANUARY["start_date"], JANUARY["end_date"])
 
 
+def test_the_end_of_the_calendar_stands_for_no_end(demo: Demo) -> None:
+    whole = rows_of(demo, make(demo, end_date="2025-12-31"))
+    for end in ("9999-12-31", "9999-12-31T23:59:59.999Z"):
+        export = make(demo, end_date=end)
+        assert rows_of(demo, export) == whole
+        assert ask(demo, "GET", f"/{export}").json()["end_date"] == "9999-12-31T23:59:59.999Z"
+        assert ask(demo, "GET", f"?created_before={end}&search={export}").json()["meta"]["total"] == 1
+
+
 def test_an_expanded_array_becomes_rows(demo: Demo) -> None:
     export = make(demo, expand_array="line_items")
     rows = rows_of(demo, export)
@@ -84,11 +93,11 @@ def test_a_range_without_results_is_a_header(demo: Demo) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"schema_id": "nonsense"}, "nonsense"),
+        ({"schema_id": "nonsense"}, "schema_id: 'nonsense'"),
         ({"schema_id": None}, "schema_id"),
-        ({"start_date": "yesterday"}, "yesterday"),
+        ({"start_date": "yesterday"}, "start_date: 'yesterday'"),
         ({"start_date": "0001-01-01T00:00:00+14:00"}, "0001"),
-        ({"end_date": "9999-12-31"}, "9999"),
+        ({"end_date": "9999-12-31T23:59:59-12:00"}, "9999"),
         ({"end_date": "2023-12-31"}, "end_date"),
         ({"expand_array": "vendor"}, "line_items"),
         ({"expand_array": "nothing"}, "line_items"),
@@ -173,6 +182,11 @@ def test_what_is_wrong_with_a_list_is_told(demo: Demo, query: str) -> None:
         query.partition("=")[0].split("_")[0] in answer.json()["message"].lower()
         or query.partition("=")[2] in (answer.json()["message"])
     )
+
+
+def test_words_of_a_choice_are_told_like_everything_else(demo: Demo) -> None:
+    message = ask(demo, "GET", "?sort_order=up").json()["message"]
+    assert message.startswith("sort_order takes one of 'asc' or 'desc'.")
 
 
 def test_a_failed_export_has_no_file(demo: Demo) -> None:

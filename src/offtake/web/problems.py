@@ -167,7 +167,7 @@ def _wrong_value(error: Mapping[str, Any], place: str) -> str:
             return f"{place} is empty."
         case "string_too_long":
             return f"{place} has more than {bounds['max_length']} characters."
-        case "enum":
+        case "enum" | "literal_error":
             return f"{place} takes one of {bounds['expected']}."
         case "greater_than_equal":
             return f"{place} is less than {bounds['ge']}."

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
@@ -22,6 +22,7 @@ IN_FILES = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
 SUCCESS = "SUCCESS"
 # As exactly as instants are shown; what was created within the last one shown is within the range.
 MOMENT = timedelta(milliseconds=1)
+LATEST = datetime.max.replace(tzinfo=UTC) - MOMENT
 
 
 def read_instant(text: str, *, is_end: bool = False) -> datetime:
@@ -29,12 +30,12 @@ def read_instant(text: str, *, is_end: bool = False) -> datetime:
     at = datetime.fromisoformat(text)
     at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-    return at + timedelta(days=1) - MOMENT if is_end and _is_day(text) else at
+    return at + (timedelta(days=1) - MOMENT) if is_end and _is_day(text) else at
 
 
 def read_end(text: str) -> datetime:
-    """The first moment that an inclusive end leaves out. Raises ValueError, OverflowError."""
-    return read_instant(text, is_end=True) + MOMENT
+    """The first moment that an inclusive end leaves out, or the last of all time. Raises ValueError, OverflowError."""
+    return min(read_instant(text, is_end=True), LATEST) + MOMENT
 
 
 def _is_day(text: str) -> bool:
@@ -44,20 +45,21 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _check_instant(text: str) -> str:
+def _check_instant(text: str, where: ValidationInfo) -> str:
     try:
         read_end(text)
     except (ValueError, OverflowError):
-        detail = f"{text[:40]!r} is no date in ISO 8601, such as 2024-01-31 or 2024-01-31T12:00:00.000Z"
+        way = "such as 2024-01-31 or 2024-01-31T12:00:00.000Z"
+        detail = f"{where.field_name}: {text[:40]!r} is no date in ISO 8601, {way}"
         raise ValueError(detail) from None
     return text
 
 
-def _check_uuid(text: str) -> str:
+def _check_uuid(text: str, where: ValidationInfo) -> str:
     try:
         return str(UUID(text))
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no UUID") from None
+        raise ValueError(f"{where.field_name}: {text[:40]!r} is no UUID") from None
 
 
 Instant = Annotated[str, Field(max_length=40, examples=["2024-01-01T00:00:00.000Z"]), AfterValidator(_check_instant)]
@@ -163,5 +165,5 @@ def split_names(text: str | None, known: Mapping[str, object], what: str) -> fro
     for name in names:
         if name not in known:
             hint = f"Known: {', '.join(known)}."
-            raise InvalidRequest(f"There is no {name[:40]!r} to {what}.", hint=hint, pointer=f"/{what}")
+            raise InvalidRequest(f"{what} has no {name[:40]!r}.", hint=hint, pointer=f"/{what}")
     return frozenset(names)
