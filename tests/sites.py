@@ -2,12 +2,14 @@
 
 import io
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +174,7 @@ def make_runtime(
         roles=roles or {"analyst": frozenset({"reports:read"})},
         limits=limits,
         counters=Counters(limits),
-        appdb=open_appdb(database or f"sqlite:///{home}/offtake.db"),
+        appdb=open_appdb(database or new_appdb(home)),
         now=now,
         store=open_store(StoreSpec(str(home / "artifacts"))),
         queue=ListedQueue(),
@@ -180,6 +182,22 @@ def make_runtime(
         job_limits=job_limits or JobLimits(),
         secrets=(Secret("k1", b"a secret that only tests know....."),),
     )
+
+
+def new_appdb(home: Path) -> str:
+    """The URL of an app database in the folder; if there was none, it has its tables and nothing in them."""
+    path = home / "offtake.db"
+    if not path.exists():
+        path.write_bytes(_empty_appdb())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _empty_appdb() -> bytes:
+    """Made once: the tables take longer than all that most tests do with them."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_appdb(f"sqlite:///{folder}/offtake.db").close()
+        return Path(folder, "offtake.db").read_bytes()
 
 
 def make_key(runtime: Runtime, *scopes: str, tenant: str = "acme") -> str:

@@ -89,6 +89,7 @@ def test_the_command_writes_every_flight_as_it_is(
     check(package, csv_rows(file))
 
 
+@pytest.mark.slow
 @needs_curl
 def test_a_download_as_parquet_holds_every_flight_as_it_is(
     package: duckdb.DuckDBPyConnection, home: Path, tmp_path: Path
@@ -100,6 +101,7 @@ def test_a_download_as_parquet_holds_every_flight_as_it_is(
     check(package, parquet_rows(file))
 
 
+@pytest.mark.slow
 def test_postgresql_gives_every_flight_back(
     package: duckdb.DuckDBPyConnection, original: Path, postgres: Postgres, tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def test_postgresql_gives_every_flight_back(
         _check_both_ways_out(package, url, tmp_path)
 
 
+@pytest.mark.slow
 def test_sqlite_gives_every_flight_back(package: duckdb.DuckDBPyConnection, original: Path, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "flights.db") as database:
         database.execute(_table("datetime"))

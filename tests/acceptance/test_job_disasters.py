@@ -27,7 +27,7 @@ from sites import wait_until
 BIG = "SELECT n AS id, repeat(md5(n::text), 20) AS note FROM generate_series(1, 20000) n"  # 13 MB
 HUGE = "SELECT repeat('x', 150000000) AS cell FROM generate_series(1, 3)"
 DATASETS = {name: {"source": "books", "sql": sql} for name, sql in {"ledger": SQL, "big": BIG, "huge": HUGE}.items()}
-pytestmark = needs_proc
+pytestmark = [pytest.mark.slow, needs_proc]
 
 
 @pytest.fixture
@@ -101,7 +101,6 @@ def test_a_full_disk_fails_the_job_and_stays_as_it_was(small_disk: Path, books: 
         assert len(files(small_disk)) == 2
 
 
-@pytest.mark.slow
 def test_a_disk_that_is_full_for_a_while_only_delays_the_job(small_disk: Path, books: str, tmp_path: Path) -> None:
     block = small_disk / "block"
     block.write_bytes(bytes(2_900_000))
@@ -116,7 +115,6 @@ def test_a_disk_that_is_full_for_a_while_only_delays_the_job(small_disk: Path, b
     assert len(files(small_disk)) == 2
 
 
-@pytest.mark.slow
 def test_wrong_credentials_of_the_bucket_fail_the_job_and_are_told_to_nobody(books: str, tmp_path: Path) -> None:
     wrong = "wr0ng-s3cret"
     with run_seaweed() as seaweed:
@@ -163,7 +161,6 @@ def test_a_source_that_is_gone_for_a_moment_only_delays_the_job(books: str, tmp_
     assert len(files(tmp_path / ".offtake/artifacts")) == 2 * len(ids)
 
 
-@pytest.mark.slow
 def test_a_source_that_is_gone_for_30_seconds_fails_few_tries_and_outlasts_not_many(books: str, tmp_path: Path) -> None:
     with far_away(books) as (url, proxy), changing(books), serving(tmp_path, url, attempts=8) as fleet:
         id_ = submit(fleet)
@@ -187,7 +184,6 @@ def test_a_source_that_is_gone_for_30_seconds_fails_few_tries_and_outlasts_not_m
         assert end(fleet, id_)["state"] == "succeeded"
 
 
-@pytest.mark.slow
 def test_a_job_that_needs_too_much_memory_fails_alone(books: str, tmp_path: Path) -> None:
     with serving(tmp_path, books, attempts=2, jobs={"memory_mb": 350}) as fleet:
         poison, others = submit(fleet, "huge"), [submit(fleet, **WISHES[kind]) for kind in WISHES]
@@ -232,7 +228,6 @@ def clock(tmp_path: Path) -> tuple[Path, Mapping[str, str]]:
     return file, {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(file)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_jumps_changes_no_outcome(
     clock: tuple[Path, Mapping[str, str]], books: str, tmp_path: Path, hours: int

@@ -137,10 +137,6 @@ def check_rows(pages: list[bytes], changes: Changes, rows: int, size: int) -> No
     assert next(expected, None) is None
 
 
-def test_pages_are_one_snapshot_whatever_happens_meanwhile(postgres: Postgres, tmp_path: Path) -> None:
-    page_through(postgres, tmp_path, 20_000, 1000)
-
-
 @pytest.mark.slow
 def test_a_million_rows_are_one_snapshot_whatever_happens_meanwhile(postgres: Postgres, tmp_path: Path) -> None:
     page_through(postgres, tmp_path, 1_000_000, 10_000)

@@ -17,18 +17,18 @@ from servers import Postgres, run_postgres
 from sites import wait_until
 
 # More than waits on its way between the database and curl, some 30 MB.
-ROWS = [600_000, pytest.param(3_000_000, marks=pytest.mark.slow)]
+ROWS = 1_000_000
 SLOWLY = ("--limit-rate", "3M")  # so that the file is still on its way when the plug is pulled
 FORMATS = ("csv", "json", "xlsx", "xml", "parquet")
 
-pytestmark = needs_curl
+pytestmark = [pytest.mark.slow, needs_curl]
 
 
-@pytest.fixture(params=ROWS)
-def home(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture
+def home(postgres: Postgres, tmp_path: Path) -> Iterator[Path]:
     """A folder whose offtake.yaml exports `many` from the session's PostgreSQL."""
     with postgres.database() as url:
-        make_many(url, request.param)
+        make_many(url, ROWS)
         yield make_home(tmp_path, url, "many")
 
 
@@ -68,11 +68,10 @@ def url_of(home: Path) -> str:
     return (home / "offtake.yaml").read_text().split('url: "')[1].split('"')[0]
 
 
-@pytest.mark.parametrize("rows", ROWS)
-def test_a_database_killed_in_the_middle_cuts_every_file_and_then_is_a_502(rows: int, tmp_path: Path) -> None:
+def test_a_database_killed_in_the_middle_cuts_every_file_and_then_is_a_502(tmp_path: Path) -> None:
     whole, cut, older = tmp_path / "whole", tmp_path / "cut", tmp_path / "older"
     with run_postgres() as server:
-        make_many(server.url(), rows)
+        make_many(server.url(), ROWS)
         home = make_home(tmp_path, server.url(), "many")
         assert offtake(home, "export", "many", "-o", str(whole), "--format", "csv").returncode == 0
         with serving(home) as served:
@@ -93,7 +92,6 @@ def test_a_database_killed_in_the_middle_cuts_every_file_and_then_is_a_502(rows:
     assert took < 10
 
 
-@pytest.mark.slow
 def test_no_reader_takes_a_cut_file_for_whole(tmp_path: Path) -> None:
     with run_postgres() as server:
         make_many(server.url(), 500_000)
@@ -163,7 +161,6 @@ def test_a_service_told_to_stop_lets_a_running_download_finish_first(postgres: P
         assert len((home / "whole").read_bytes().splitlines()) == 150_001
 
 
-@pytest.mark.slow
 def test_a_service_told_to_stop_waits_no_longer_than_it_says(postgres: Postgres, tmp_path: Path) -> None:
     with postgres.database() as url:
         make_many(url, 3_000_000)

@@ -27,7 +27,7 @@ def keys(body: Any) -> Any:
 
 def test_the_examples_of_the_page_run_on_postgresql(tmp_path: Path, postgres: Postgres) -> None:
     export, webhook, told = EXAMPLES
-    with taking_mail(tmp_path) as mails, receiving() as receiver, postgres.database() as url:
+    with taking_mail(tmp_path) as mails, receiving() as receiver, postgres.app_database() as url:
 
         def configure(runtime: Runtime) -> Runtime:
             smtp = SmtpSpec(HOST, "exports@example.com", mails.port, security="none")

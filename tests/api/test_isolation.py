@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.model.dataset import Dataset, Field, FieldType
 from offtake.model.filter import Operator
 from offtake.model.limits import Limits
@@ -95,7 +96,7 @@ BODIES = st.fixed_dictionaries(
     },
 )
 MINIS = st.one_of(TEXTS, st.builds("{}:{}".format, NAMES, TEXTS), st.builds("{}:..{};{}".format, NAMES, TEXTS, TEXTS))
-QUIET = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(examples(100), suppress_health_check=list(HealthCheck))
 
 
 @dataclass(frozen=True)

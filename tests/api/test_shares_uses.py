@@ -146,7 +146,7 @@ def test_of_a_hundred_downloads_at_once_exactly_ten_get_the_file(
         check_hundred(tmp_path, "")
         return
     server: Postgres = request.getfixturevalue("postgres")
-    with server.database() as url:
+    with server.app_database() as url:
         check_hundred(tmp_path, url)
 
 

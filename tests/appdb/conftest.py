@@ -8,6 +8,7 @@ import pytest
 
 from offtake.appdb.database import AppDb, open_appdb
 from servers import Postgres
+from sites import new_appdb
 
 KINDS = ("sqlite", "postgresql")
 
@@ -16,12 +17,12 @@ KINDS = ("sqlite", "postgresql")
 def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[AppDb]:
     """An empty one of the kind that the fixture is asked for."""
     if request.param == "sqlite":
-        db = open_appdb(f"sqlite:///{folder}/offtake.db")
+        db = open_appdb(new_appdb(folder))
         yield db
         db.close()
         return
     postgres: Postgres = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with postgres.app_database() as url:
         db = open_appdb(url)
         yield db
         db.close()

@@ -133,6 +133,7 @@ def test_flights_are_all_there_and_none_says_na(demo_home: Path) -> None:
     assert present < total
 
 
+@pytest.mark.slow
 def test_the_same_bytes_at_every_build(demo_home: Path, tmp_path: Path) -> None:
     build_database(tmp_path / "again.db")
     assert (tmp_path / "again.db").read_bytes() == (demo_home / "demo.db").read_bytes()

@@ -39,6 +39,7 @@ def test_rows_that_do_not_fit_the_buffer_are_written_all_the_same(drawn: Drawn) 
     assert kernel_bytes(drawn, chunk_bytes=1) == oracle_bytes(drawn)
 
 
+@pytest.mark.slow
 def test_no_memory_error_under_the_sanitizers(tmp_path: Path) -> None:
     compiler = shutil.which("gcc")
     if compiler is None:

@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from offtake.app import close_runtime
 from offtake.jobs.courier import start_couriers
 from offtake.model.delivery import WebhookRules
@@ -44,6 +46,7 @@ def make_sending(home: Path) -> Runtime:
     return replace(runtime, outbox=open_outbox(None, WebhookRules(frozenset({"127.0.0.1"})), {}))
 
 
+@pytest.mark.slow
 def test_couriers_of_two_processes_send_each_delivery_once(tmp_path: Path) -> None:
     runtime = make_sending(tmp_path)
     with receiving() as receiver:

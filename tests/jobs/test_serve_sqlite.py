@@ -133,6 +133,7 @@ def test_serve_ends_with_its_children(served: Served) -> None:
     assert not list((shop.home / "offtake.db.workers").iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_serve_takes_its_children_along_and_the_next_one_takes_over(make_shop: Shops) -> None:
     shop = make_shop()
     process = shop.serve()

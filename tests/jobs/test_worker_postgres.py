@@ -60,6 +60,7 @@ def run_sql(shop: Shop, statement: str) -> int:
         return connection.execute(statement.encode()).rowcount
 
 
+@pytest.mark.slow
 def test_low_priorities_go_first(working: Working) -> None:
     shop, _ = working
     first = shop.submit("nap")
@@ -81,6 +82,7 @@ def finished(job: ExportJob) -> float:
     return job.finished_at.timestamp()
 
 
+@pytest.mark.slow
 def test_a_tenant_with_many_jobs_does_not_hold_the_others_up(working: Working) -> None:
     shop, _ = working
     first = shop.submit("nap")
@@ -91,6 +93,7 @@ def test_a_tenant_with_many_jobs_does_not_hold_the_others_up(working: Working) -
     assert finished(shop.wait(lone)) < ends[-1]
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_taken_for_dead_ends_with_its_children(make_shop: Shops, postgres: Postgres) -> None:
     with postgres.database() as url, psycopg.connect(url, autocommit=True) as heir:
         worker = make_shop(database=url, concurrency=1).start("worker")

@@ -50,7 +50,7 @@ def open_paged(request: pytest.FixtureRequest, home: Path) -> Iterator[Runtime]:
         url = ""
         if getattr(request, "param", "sqlite") == "postgresql":
             server: Postgres = request.getfixturevalue("postgres")
-            url = stack.enter_context(server.database())
+            url = stack.enter_context(server.app_database())
         made = make_runtime(home, sources, NUMBERS, MASKED, BROKEN, now=Clock(), database=url)
         stack.callback(made.appdb.close)
         yield made

@@ -26,7 +26,7 @@ from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
 from offtake.store import open_store
 from servers import Postgres
-from sites import ListedQueue
+from sites import ListedQueue, new_appdb
 
 NOW = datetime(2026, 5, 17, 12, 30, tzinfo=UTC)
 LAST_MONTH = ExportRequest(
@@ -50,10 +50,10 @@ FILE = "at,action,rows\n2026-04-17T08:30:00-04:00,dataset.download,3\n"
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     """As settings without any dataset make it, with one line of the audit in April for each of two tenants."""
     if request.param == "sqlite":
-        yield from _opened(tmp_path, f"sqlite:///{tmp_path}/offtake.db")
+        yield from _opened(tmp_path, new_appdb(tmp_path))
     else:
         postgres: Postgres = request.getfixturevalue("postgres")
-        with postgres.database() as url:
+        with postgres.app_database() as url:
             yield from _opened(tmp_path, url)
 
 

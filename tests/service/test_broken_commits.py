@@ -26,7 +26,7 @@ FIND = "SELECT pid FROM pg_stat_activity WHERE datname = '{}' AND wait_event = '
 @pytest.fixture
 def url(postgres: Postgres) -> Iterator[str]:
     """A database whose commits wait for a replica, once there should be one: no other database's do."""
-    with postgres.database() as url:
+    with postgres.app_database() as url:
         name = sa.make_url(url).database
         postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
         yield url

@@ -153,7 +153,7 @@ def work_somehow(shop: Shop, dice: random.Random, writers: Writers) -> None:
 
 
 @pytest.mark.parametrize("field", ["id", "made"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_every_row_that_commits_in_time_is_in_exactly_one_file(shop: Shop, field: str, seed: int) -> None:
     dice = random.Random(seed)
     made = shop.schedule(field, catch_up=dice.choice([CatchUp.ALL, CatchUp.ONE]))

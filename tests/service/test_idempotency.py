@@ -27,7 +27,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
         yield made
         made.appdb.close()
         return
-    with request.getfixturevalue("postgres").database() as url:
+    with request.getfixturevalue("postgres").app_database() as url:
         made = make_runtime(tmp_path, {"fake": FakeSource(few)}, database=url)
         yield made
         made.appdb.close()

@@ -172,7 +172,7 @@ def test_another_tenants_keys_do_not_exist(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("key_id", ["", "x", "\0", "\ud800", "' OR 1=1", "0" * 5000])
 def test_what_is_no_id_is_no_key_on_postgresql_either(postgres: Postgres, tmp_path: Path, key_id: str) -> None:
-    with postgres.database() as url:
+    with postgres.app_database() as url:
         runtime = make_runtime(tmp_path, {}, database=url)
         with pytest.raises(NotFound):
             revoke_key(runtime, admin(runtime), key_id)

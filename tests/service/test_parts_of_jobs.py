@@ -36,7 +36,7 @@ def test_a_job_leaves_one_zip_and_a_manifest_of_its_parts(tmp_path: Path) -> Non
 
 
 def test_a_job_that_fails_in_the_middle_leaves_no_zip(tmp_path: Path) -> None:
-    runtime = make_runtime(tmp_path, {"fake": FakeSource(failing_after(20_000))})
+    runtime = make_runtime(tmp_path, {"fake": FakeSource(failing_after(2000))})
     job = run(runtime, submit(runtime, READER, WISH))
     assert job.state is JobState.QUEUED
     assert left(runtime, job) == []

@@ -184,6 +184,7 @@ class Finished:
         return 0
 
 
+@pytest.mark.slow
 def test_sweeps_and_commits_at_once_lose_nothing_and_leave_nothing(runtime: Runtime) -> None:
     over = threading.Event()
     listed: Any = Finished(runtime.store)
@@ -215,7 +216,7 @@ def test_sweeps_and_commits_at_once_lose_nothing_and_leave_nothing(runtime: Runt
 def test_the_same_holds_on_postgresql_and_s3(
     tmp_path: Path, clock: Clock, postgres: Postgres, seaweed: Seaweed
 ) -> None:
-    with postgres.database() as url:
+    with postgres.app_database() as url:
         runtime = make_runtime(tmp_path, {"fake": FakeSource(few)}, now=clock, database=url)
         runtime = replace(runtime, store=open_store(seaweed.spec("swept")))
         kept, loser = finished(runtime), piece(runtime, str(uuid_utils.uuid7()), 1)

@@ -22,19 +22,19 @@ from offtake.service.runtime import Runtime
 from offtake.service.ticks import forget_old_runs, launch_run, runs_to_launch, settle_runs, take_due
 from servers import Postgres
 from service.calendar import Office, open_office
-from sites import NOW
+from sites import NOW, new_appdb
 
-BEGIN = datetime(2026, 4, 1, 0, 10, tzinfo=UTC)  # Santiago and Lord Howe turn their clocks back on the 5th
+TURN = datetime(2026, 4, 4, 20, 10, tzinfo=UTC)  # Lord Howe turns its clocks back before, Santiago after it
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/app.db"
+        yield new_appdb(tmp_path)
         return
     postgres: Postgres = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with postgres.app_database() as url:
         yield url
 
 
@@ -69,9 +69,10 @@ def both(runtimes: list[Runtime], seed: int) -> None:
     assert failed == []
 
 
-def test_a_week_with_two_tickers_and_breaks_runs_each_instant_once(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [1.5, pytest.param(7, marks=pytest.mark.slow)])
+def test_days_with_two_tickers_and_breaks_run_each_instant_once(database: str, tmp_path: Path, days: float) -> None:
     office = open_office(tmp_path, database=database)
-    office.clock.at = BEGIN
+    office.clock.at = TURN - timedelta(days=days / 2)
     policy: dict[str, Any] = {"catch_up": CatchUp.ALL, "catch_up_limit": 100}
     made = [
         office.schedule("FREQ=HOURLY;INTERVAL=3", timezone="America/Santiago", overlap=Overlap.ALLOW, **policy),
@@ -80,7 +81,7 @@ def test_a_week_with_two_tickers_and_breaks_runs_each_instant_once(database: str
     ]
     first = [each.next_at for each in made]
     dice, seed, others = random.Random(7), 0, [office.runtime]
-    while office.clock.at < BEGIN + timedelta(days=7):
+    while office.clock.at < TURN + timedelta(days=days / 2):
         # Now and then nobody is there for hours; and now and then both begin anew.
         office.clock.at += timedelta(hours=dice.uniform(5, 20) if dice.random() < 0.05 else dice.uniform(0.3, 2.5))
         if seed % 20 == 0:
@@ -88,7 +89,7 @@ def test_a_week_with_two_tickers_and_breaks_runs_each_instant_once(database: str
         both(others, seed := seed + 1)
         if dice.random() < 0.5:
             office.work()
-    for _ in range(80):
+    for _ in range(round(days * 12)):
         office.tick()
         office.work()
     for schedule, since in zip(made, first, strict=True):

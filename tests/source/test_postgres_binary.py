@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 WHICH = "import psycopg, offtake.source.binary as b; print(psycopg.pq.__impl__, b.available())"
 
 
+@pytest.mark.slow
 def test_no_memory_error_under_the_sanitizers(tmp_path: Path) -> None:
     compiler = shutil.which("gcc")
     if compiler is None:

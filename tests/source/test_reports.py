@@ -12,9 +12,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from offtake.errors import RowLimitExceeded, SourceFailed
 from offtake.model.access import Principal
 from offtake.model.dataset import FieldType, Sort
@@ -162,7 +163,7 @@ def filters() -> st.SearchStrategy[Filter | None]:
     tree=filters(),
     zone=st.sampled_from(ZONES),
 )
-@settings(max_examples=25)
+@examples(30)
 def test_a_report_is_the_group_by_of_the_exported_rows(
     source: Source, group_by: list[Grouping], numbers: list[Measure], tree: Filter | None, zone: str
 ) -> None:

@@ -109,7 +109,9 @@ def test_a_bucket_that_is_not_there_is_named_as_the_trouble(seaweed: Seaweed) ->
         store.write("job/1-a", megabytes(1))
 
 
-@pytest.mark.parametrize(("status", "code"), [(507, "XMinioStorageFull"), (403, "QuotaExceeded")])
+@pytest.mark.parametrize(
+    ("status", "code"), [pytest.param(507, "XMinioStorageFull", marks=pytest.mark.slow), (403, "QuotaExceeded")]
+)
 def test_a_bucket_without_room_is_full(seaweed: Seaweed, status: int, code: str) -> None:
     with answering(status, f"<Error><Code>{code}</Code><Message>No room.</Message></Error>") as port:
         store = open_store(seaweed.spec(endpoint=f"http://127.0.0.1:{port}"))
@@ -126,6 +128,7 @@ def test_credentials_that_are_nowhere_are_asked_for(monkeypatch: pytest.MonkeyPa
     assert "access_key_id" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_fails_in_seconds_and_pings_fail_at_once(seaweed: Seaweed) -> None:
     store = open_store(seaweed.spec(endpoint=f"http://127.0.0.1:{free_port()}"))
     began = time.monotonic()
@@ -138,6 +141,7 @@ def test_a_server_that_is_away_fails_in_seconds_and_pings_fail_at_once(seaweed: 
     assert time.monotonic() - began < 12
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_for_three_seconds_is_waited_for(behind: Store, proxy: FaultProxy) -> None:
     def chunks() -> Iterator[bytes]:
         yield from megabytes(20)
@@ -148,6 +152,7 @@ def test_a_server_that_is_away_for_three_seconds_is_waited_for(behind: Store, pr
     assert [found.bytes for found in behind.list()] == [40 * MB]
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_under_a_write_leaves_nothing_to_be_seen(behind: Store, proxy: FaultProxy) -> None:
     proxy.cut_after(25 * MB)
     began = time.monotonic()
@@ -159,6 +164,7 @@ def test_a_server_that_dies_under_a_write_leaves_nothing_to_be_seen(behind: Stor
     assert behind.write("job/2-b", megabytes(12)) == 12 * MB
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_under_a_read_ends_it_with_a_failure(behind: Store, proxy: FaultProxy) -> None:
     behind.write("job/1-a", megabytes(20))
     chunks = behind.read("job/1-a")
