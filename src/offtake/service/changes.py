@@ -34,8 +34,7 @@ def change_export(
         now = prepared.job.created_at
         done = table.change_job(runtime.appdb, seen, changed, now, lambda c: runtime.queue.enqueue(c, turn))
     if done is None:
-        state = find_export(runtime, principal, job_id).state
-        raise Conflict(
-            f"This export is {state}.", hint="Only one that nobody has begun can be changed: make a new one."
-        )
+        find_export(runtime, principal, job_id)
+        hint = "Only one that waits can be changed: ask for a new one."
+        raise Conflict("This export has begun or ended, or somebody changed it just now.", hint=hint)
     return done

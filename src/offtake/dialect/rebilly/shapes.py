@@ -1,5 +1,6 @@
 """How exports, files and errors look."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -326,7 +327,8 @@ def render(error: OfftakeError, request: Request) -> tuple[int, Mapping[str, Any
         detail = f"{matched} records match; at most {allowed} can be exported"
         counts = {"matchedRecords": matched, "maxRecords": allowed}
         return 422, _problem(422, detail, "data-export-limit-exceeded", "Data export limit exceeded") | counts
-    body = _problem(error.status, f"{error.detail} {error.hint}".strip())
+    hint = re.sub(r"/docs\b", f"/docs/{NAME}", error.hint.replace("x-api-key", "REB-APIKEY"))
+    body = _problem(error.status, f"{error.detail} {hint}".strip())
     if error.status == 422:
         places = PLACES | (ARGUMENTS if request.method in ("POST", "PUT") else {})
         body["invalidFields"] = [
