@@ -169,6 +169,13 @@ def test_a_body_that_is_no_list_of_ids_is_refused(demo: Demo, body: Any) -> None
     assert set(answer.json()) == {"errorMessage", "validationErrors"}
 
 
+def test_an_id_that_is_no_text_is_refused(demo: Demo) -> None:
+    headers = {"Authorization": demo.keys["admin"], "Content-Type": "application/json"}
+    answer = demo.client.post("/api/public/export/report/definition/json", content=rb'["\ud800"]', headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["validationErrors"] == [{"property": "0", "errorMessage": "[0] takes text."}]
+
+
 def test_a_body_that_is_no_json_is_refused(demo: Demo) -> None:
     headers = {"Authorization": demo.keys["admin"], "Content-Type": "application/json"}
     path = "/api/public/export/report/definition/json"

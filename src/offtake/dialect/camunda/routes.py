@@ -37,6 +37,7 @@ from offtake.service.foreign import each_definition, find_foreign_definition
 from offtake.service.runtime import Runtime
 from offtake.service.trail import current_trail
 from offtake.web.auth import admit_first
+from offtake.web.bodies import Text
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import Opened, StreamedFile, bodiless, pull, run_stoppable
 from offtake.web.site import site_of
@@ -125,7 +126,7 @@ def delete_report(request: Request, report_id: str, caller: Caller) -> None:
     responses={200: {"model": list[DefinitionAnswer]}, **USUAL, **refusals(413)},
 )
 def export_report_definitions(
-    request: Request, caller: Caller, ids: Annotated[list[str], Body(max_length=MOST_REPORTS)]
+    request: Request, caller: Caller, ids: Annotated[list[Text], Body(max_length=MOST_REPORTS)]
 ) -> Response:
     """The definitions of those reports."""
     runtime = site_of(request).runtime
