@@ -213,6 +213,8 @@ def test_a_compressed_body_is_refused_for_being_one(served: Served) -> None:
         b'{"q": "\\ud800"}',
         b'{"filter": {"field": "text", "op": "eq", "value": "\\ud800"}}',
         b'{"filter": {"field": "\\ud800", "op": "eq", "value": 1}}',
+        b'{"fields": [{"field": "n", "label": "\\ud800"}]}',
+        b'{"fields": [{"field": "n", "label": {"\\ud800": "N"}}]}',
         b'{"filter": {"field": "n", "op": "eq", "value": NaN}}',
         b'{"filename": "\\u0000"}'.replace(b"}", b', "format": "\\u0000"}'),
         b'{"filter": ' + b'{"not": ' * 2000 + b"1" + b"}" * 2001,

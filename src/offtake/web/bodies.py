@@ -1,6 +1,7 @@
 """What the bodies and query strings of every API have in common."""
 
 import difflib
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -17,13 +18,19 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 UNKNOWN_KEY = "unknown_key"
 LONGEST_TEXT = 1000
 MOST_LANGUAGES = 100
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
+def _is_text(value: Any) -> bool:
+    """Whether a file can hold it: JSON can carry half a surrogate pair."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and not HALF_A_PAIR.search(value)
+
+
 def _read_label(value: Any) -> str | dict[str, str] | None:
-    texts = list(value.values()) if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
-    if value is not None and not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
+    texts = [*value, *value.values()] if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
+    if value is not None and not all(map(_is_text, texts)):
         raise ValueError('A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}')
     return value  # type: ignore[no-any-return]
 
