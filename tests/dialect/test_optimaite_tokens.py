@@ -27,9 +27,10 @@ def test_a_schedule_is_echoed_and_there_natively(office: Office, start: str) -> 
     assert {name: native[name] for name in SCHEDULE} == SCHEDULE
 
 
-def test_a_schedule_without_zone_and_start_begins_now_in_utc(office: Office) -> None:
+@pytest.mark.parametrize("empty", [{}, {"timezone": None, "start": None}, {"timezone": "", "start": ""}])
+def test_a_schedule_without_zone_and_start_begins_now_in_utc(office: Office, empty: dict[str, str | None]) -> None:
     office.demo.clock.at = NOON + timedelta(seconds=30)
-    made = office.create(schedule={"rrule": "RRULE:FREQ=WEEKLY"})
+    made = office.create(schedule={"rrule": "RRULE:FREQ=WEEKLY"} | empty)
     assert made["schedule"] == {"rrule": "RRULE:FREQ=WEEKLY", "timezone": "UTC", "start": "2026-05-27T12:00:00"}
 
 

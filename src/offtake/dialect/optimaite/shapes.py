@@ -139,7 +139,7 @@ def _filters(definition: Definition) -> Mapping[str, Any]:
 def _schedule(timetable: Timetable, sent: str | None) -> dict[str, str]:
     """Its start as it was sent, unless somebody changed it since."""
     rrule, timezone, local = timetable.rrule, timetable.timezone, timetable.start
-    is_same = sent is not None and read_timetable(rrule, timezone, datetime.fromisoformat(sent)).start == local
+    is_same = sent and read_timetable(rrule, timezone, datetime.fromisoformat(sent)).start == local
     return {"rrule": rrule, "timezone": timezone, "start": sent if sent and is_same else local.isoformat()}
 
 
