@@ -1,17 +1,20 @@
 """Camunda Optimize's API: who may ask, what is refused, the other calls, and the walls between tenants."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 from starlette.requests import Request
 
+from dialect.adviser import changed
 from dialect.conftest import Demo
 from dialect.reports import define, get, of, page, post, refusal
 from offtake.demo.reports import ALSO_RAW, COMBINED, HYPER_MAP, LARGE, MAP, NUMBER, RAW
 from offtake.dialect.camunda.shapes import render
 from offtake.errors import ERRORS, OfftakeError
+from offtake.model.access import Tenant
 from offtake.model.ids import new_id
 from offtake.service.access import authenticate
 from sites import make_key
@@ -121,6 +124,15 @@ def test_a_collection_is_the_tenant_by_uuid_or_name(demo: Demo) -> None:
     assert refusal(ids(collectionId="40cb3657-bdcb-459d-93ce-06877ac7244a"))[0] == 404
     assert refusal(ids(key="globex", collectionId=demo.tenant_uuid))[0] == 404
     assert RAW not in {each["id"] for each in ids(key="globex", collectionId="globex").json()}
+
+
+def test_a_collection_has_its_tenants_name_to_the_letter(demo: Demo) -> None:
+    tenant = Tenant("Umbra", new_id())
+    with changed(demo, lambda runtime: replace(runtime, tenants={**runtime.tenants, tenant.name: tenant})) as served:
+        headers = {"Authorization": make_key(served.runtime, tenant=tenant.name)}
+        for name, status in (("Umbra", 200), (tenant.uuid.upper(), 200), ("umbra", 404)):
+            answer = served.client.get("/api/public/report", params={"collectionId": name}, headers=headers)
+            assert answer.status_code == status
 
 
 def test_every_report_of_a_long_list_is_in_it_once(demo: Demo) -> None:

@@ -108,7 +108,7 @@ def get_report_ids(
     runtime = site_of(request).runtime
     if not collection_id:
         raise InvalidRequest("Must specify a collection ID for this request.")
-    if collection_id.lower() not in (caller.tenant, collection_of(runtime, caller).lower()):
+    if collection_id != caller.tenant and collection_id.lower() != collection_of(runtime, caller).lower():
         raise NotFound(f"There is no collection with id [{collection_id}].")
     return JSONResponse([{"id": report.id} for report in each_definition(runtime, caller)])
 
