@@ -65,3 +65,8 @@ def test_dialects_know_nothing_of_each_other() -> None:
 @pytest.mark.parametrize("entrypoint", ALL, ids=lambda one: one.name)
 def test_no_document_tells_of_the_frameworks_own_refusals(entrypoint: Entrypoint) -> None:
     assert "ValidationError" not in str(write_spec(entrypoint))
+
+
+@pytest.mark.parametrize("entrypoint", ALL, ids=lambda one: one.name)
+def test_a_document_is_written_once_however_often_it_is_asked_for(entrypoint: Entrypoint) -> None:
+    assert write_spec(entrypoint) is write_spec(entrypoint)

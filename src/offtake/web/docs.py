@@ -42,13 +42,13 @@ ROUTES = APIRouter(include_in_schema=False)
 
 
 @ROUTES.get("/openapi.json")
-async def get_spec(request: Request) -> Response:
+def get_spec(request: Request) -> Response:
     """The OpenAPI document of the native API."""
     return JSONResponse(write_spec(site_of(request).entrypoints[-1]))
 
 
 @ROUTES.get("/openapi/{name}.json")
-async def get_spec_of(request: Request, name: str) -> Response:
+def get_spec_of(request: Request, name: str) -> Response:
     """The OpenAPI document of a dialect."""
     return JSONResponse(write_spec(_find(request, name)))
 

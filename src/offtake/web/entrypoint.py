@@ -18,7 +18,7 @@ from offtake.service.trail import current_trail
 Render = Callable[[OfftakeError, Request], tuple[int, Mapping[str, Any]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entrypoint:
     """One API: the native one, or a dialect.
 

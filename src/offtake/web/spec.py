@@ -1,6 +1,7 @@
 """OpenAPI documents: every answer of every route of one API, refusals included."""
 
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,8 @@ def refusals(*statuses: int, media_type: str = "application/json") -> dict[int |
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in sorted({*statuses})}
 
 
-def write_spec(entrypoint: Entrypoint) -> dict[str, Any]:
+@cache  # it takes a quarter of a second, and whoever has no key may ask for it
+def write_spec(entrypoint: Entrypoint) -> Mapping[str, Any]:
     """The document of that API."""
     spec = get_openapi(
         title=entrypoint.title,
