@@ -40,7 +40,8 @@ def read_filter_text(text: str) -> Filter:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidFilter("The filter starts like JSON and is none.", hint="Check its brackets and quotes.") from None
+        hint = "Check its brackets and quotes."
+        raise InvalidFilter("The filter starts like JSON and is none.", hint=hint, pointer="/filter") from None
     return parse_filter(body)
 
 

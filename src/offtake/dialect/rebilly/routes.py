@@ -22,7 +22,7 @@ from offtake.dialect.rebilly.shapes import (
     render,
     user_json,
 )
-from offtake.errors import Conflict, InvalidRequest, NotFound
+from offtake.errors import Conflict, InvalidFilter, InvalidRequest, NotFound, UnknownField
 from offtake.model.access import Principal
 from offtake.model.filter import And, Condition, Filter, Operator
 from offtake.model.job import Artifact, ExportJob
@@ -128,9 +128,18 @@ def get_data_exports(
 
 def read_conditions(query: ListQuery) -> Filter:
     """What the listed exports meet. Raises InvalidFilter, UnknownField."""
-    asked = [check_export_filter(read_filter_text(text), COLUMNS) for text in (query.filter, query.criteria) if text]
-    found = [Condition("words", Operator.CONTAINS, (query.q.replace("\0", ""),))] if query.q else []
+    asked = [read_filter(name, text) for name, text in (("filter", query.filter), ("criteria", query.criteria)) if text]
+    # No text holds a NUL, and PostgreSQL refuses to look for one.
+    found = [Condition("words", Operator.CONTAINS, (query.q.replace("\0", "\ufffd"),))] if query.q else []
     return And((*asked, *found))
+
+
+def read_filter(name: str, text: str) -> Filter:
+    """What the parameter of that name asks for."""
+    try:
+        return check_export_filter(read_filter_text(text), COLUMNS)
+    except (InvalidFilter, UnknownField) as error:
+        raise type(error)(error.detail, hint=error.hint, pointer=f"/{name}") from error
 
 
 async def post_data_export(
