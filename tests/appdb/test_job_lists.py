@@ -85,6 +85,8 @@ def test_a_list_has_the_newest_first_and_says_how_many_there_are(three: AppDb) -
         (Condition("id", Operator.EQ, ("my-id",)), ["Ärger"]),
         (Condition("words", Operator.CONTAINS, ("ÄRG",)), ["Ärger"]),
         (Condition("words", Operator.CONTAINS, ("%",)), []),
+        (Condition("words", Operator.CONTAINS, ("\0",)), []),
+        (Condition("name", Operator.INE, ("beta\0",)), [None, "beta", "Ärger"]),
         (Condition("words", Operator.CONTAINS, ("S-1",)), ["Ärger"]),
         (Condition("state", Operator.EQ, ("completed",)), ["beta"]),
         (Condition("state", Operator.CONTAINS, ("ueue",)), [None, "Ärger"]),

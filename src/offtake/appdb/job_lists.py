@@ -102,10 +102,14 @@ def _holds(tree: Filter, columns: Mapping[str, Expr]) -> Expr:
         case Not(item):
             return _negated(_holds(item, columns))
         case Condition(name, op, values):
-            folded = [value.casefold() if isinstance(value, str) else value for value in values]
+            folded = [_folded(value) if isinstance(value, str) else value for value in values]
             if op in _NEGATIONS:
                 return _negated(_COMPARISONS[_NEGATIONS[op]](columns[name], folded))
             return _COMPARISONS[op](columns[name], folded)
+
+
+def _folded(text: str) -> str:
+    return text.casefold().replace("\0", "\ufffd")  # PostgreSQL refuses NUL, which no text holds
 
 
 def _negated(expression: Expr) -> Expr:
