@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from httpx2._config import DEFAULT_TIMEOUT_CONFIG
 
 from commands import run_commands
 from examples import call_drawn_slow, load_profiles
 from servers import Postgres, Seaweed, find_mariadbd, run_mariadb, run_postgres, run_seaweed
 
 load_profiles()
+# A shared machine may be slow at any moment: httpx would wait five seconds for an answer.
+for part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, part, 60.0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -136,5 +136,5 @@ def taking_mail(folder: Any, *, at_once: bool = False, password: str = "") -> It
     finally:
         loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(60)
         loop.close()

@@ -57,10 +57,10 @@ def _end(child: subprocess.Popen[bytes], how: signal.Signals) -> None:
     if child.poll() is None:
         child.send_signal(how)
         try:
-            child.wait(20)
+            child.wait(60)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait(20)
+            child.wait(60)
 
 
 @dataclass(frozen=True)

@@ -261,16 +261,16 @@ def serve_app(app: ASGIApp) -> Iterator[int]:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        wait_until(lambda: server.started, 10)
+        wait_until(lambda: server.started)
         try:
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True
-            thread.join(15)
+            thread.join(60)
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float) -> float:
-    """Wait for it and give the seconds it took; fails when it does not come about."""
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> float:
+    """Wait for it and give the seconds it took; fails when it does not come about, on a busy machine either."""
     began = time.monotonic()
     while not is_so():
         if time.monotonic() - began > seconds:

@@ -38,7 +38,7 @@ def last(counter: Counter, action: str) -> dict[str, Any]:
         found[:] = lines(counter, f"/audit?action={action}")
         return bool(found)
 
-    wait_until(is_there, 10)
+    wait_until(is_there)
     return found[0]
 
 
@@ -74,7 +74,7 @@ def test_a_job_leaves_its_begin_its_end_and_everybody_who_fetched_it(counter: Co
     link = counter.ask("POST", f"/exports/{job}/links", json={"expires_in_s": 60}).json()["url"]
     assert last(counter, "link.create")["thing"] == job
     assert counter.get(link).content == body
-    wait_until(lambda: lines(counter, "/audit?action=export.download")[0]["principal"] == "link", 10)
+    wait_until(lambda: lines(counter, "/audit?action=export.download")[0]["principal"] == "link")
     counter.ask("DELETE", f"/exports/{job}")
     assert last(counter, "export.delete")["outcome"] == "ok"
 
@@ -104,7 +104,7 @@ def test_definitions_pages_shares_and_keys_are_followed(counter: Counter) -> Non
     counter.ask("DELETE", f"/shares/{share['id']}")
     assert last(counter, "share.revoke")["thing"] == share["id"]
     counter.get(share["url"])
-    wait_until(lambda: lines(counter, "/audit?action=share.use")[0]["outcome"] == "refused", 10)
+    wait_until(lambda: lines(counter, "/audit?action=share.use")[0]["outcome"] == "refused")
     assert last(counter, "share.use")["detail"] == "REVOKED"
     counter.ask("DELETE", f"/definitions/{definition}")
     assert last(counter, "definition.delete")["thing"] == definition
@@ -176,14 +176,14 @@ def test_it_needs_its_own_scope_and_shows_one_tenant(counter: Counter) -> None:
     counter.holding("reports:read", tenant="globex").ask("GET", "/datasets/people/download")
     counter.ask("GET", "/datasets/people/download")
     last(counter, "dataset.download")
-    wait_until(lambda: len(lines(counter, of="globex")) == 1, 10)
+    wait_until(lambda: len(lines(counter, of="globex")) == 1)
     assert {line["tenant"] for line in lines(counter)} == {"acme"}
 
 
 def test_it_is_read_in_pages_and_by_dates(counter: Counter) -> None:
     for _ in range(5):
         counter.ask("POST", "/datasets/people/count", json={})
-    wait_until(lambda: len(lines(counter, "/audit?action=dataset.count")) == 5, 10)
+    wait_until(lambda: len(lines(counter, "/audit?action=dataset.count")) == 5)
     auditor = counter.holding(AUDITOR)
     found: list[str] = []
     path = "/audit?action=dataset.count&from=today&to=now&limit=2"
@@ -234,5 +234,5 @@ def test_an_audit_that_cannot_be_written_is_told_in_the_log_and_costs_nobody_an_
         f"{counter.site.url}/api/v1/datasets/people/download", headers={"Authorization": f"Bearer {secret}"}
     )
     assert answer.status_code == 200
-    wait_until(lambda: '"audit lost"' in counter.site.log.getvalue(), 10)
+    wait_until(lambda: '"audit lost"' in counter.site.log.getvalue())
     assert "Ann" not in counter.site.log.getvalue()

@@ -110,8 +110,8 @@ def test_a_use_is_given_back_when_its_reader_leaves_before_the_first_byte(tmp_pa
         share = counter.share(f"definitions/{counter.define('numbers')}", max_downloads=1)
         with counter.site.connect() as reader:
             reader.sendall(f"GET /s/{share['token']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            wait_until(lambda: uses(counter, share) == 1, 20)
-        wait_until(lambda: uses(counter, share) == 0, 20)
+            wait_until(lambda: uses(counter, share) == 1)
+        wait_until(lambda: uses(counter, share) == 0)
 
 
 @dataclass

@@ -57,7 +57,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
-        gate.wait(10)
+        gate.wait(60)
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:

@@ -81,7 +81,7 @@ def test_a_killed_process_is_dead(url: str) -> None:
         assert not believed(lambda: others.is_dead(name))
         process.kill()
         process.communicate()
-        wait_until(lambda: others.is_dead(name), 5)
+        wait_until(lambda: others.is_dead(name))
 
 
 def cut(postgres: Postgres, locks: SessionLocks) -> None:

@@ -45,7 +45,7 @@ def test_of_a_hundred_uses_at_once_exactly_ten_are_let_through(db: AppDb) -> Non
     together = threading.Barrier(25)
 
     def use_four_times(_: int) -> int:
-        together.wait(20)
+        together.wait(60)
         return sum(table.use_share(db, share, NOW) for _ in range(4))
 
     with ThreadPoolExecutor(25) as threads:

@@ -40,7 +40,7 @@ def test_the_address_is_the_last_that_is_no_proxy_of_ours(tmp_path: Path, truste
             lines = httpx2.get(f"{url}/audit?action=dataset.*", headers=headers).json()["data"]
             return [line["address"] for line in lines]
 
-        wait_until(lambda: bool(found()), 10)
+        wait_until(lambda: bool(found()))
         assert found() == [address]
         file = httpx2.get(f"{url}/datasets/audit/download?fields=action,address", headers=headers).text
         assert f"dataset.download,{address}" in file

@@ -57,7 +57,7 @@ def test_serve_answers_and_ends_on_a_signal(secret: Path, number: signal.Signals
     with serving(secret, "serve") as (process, url):
         assert httpx2.get(f"{url}/healthz").status_code == 200
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_taken_port_is_told(run_here: Run, secret: Path) -> None:

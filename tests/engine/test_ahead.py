@@ -65,14 +65,14 @@ def test_closing_interrupts_a_read_that_waits() -> None:
 
     def slow() -> Generator[pa.RecordBatch, None, None]:
         yield batch(0)
-        waiting.wait(30)
+        waiting.wait(300)
         stop.check()
 
     ahead = read_ahead(slow(), stop)
     next(ahead)
     begin = time.monotonic()
     ahead.close()
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
 
 
 def test_a_finished_read_does_not_set_stop() -> None:

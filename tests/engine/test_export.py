@@ -130,7 +130,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
     assert write_file(chunks_of(b"one ", b"two"), pipe) == 7
-    reader.join(10)
+    reader.join(60)
     assert read == [b"one two"]
     assert pipe.is_fifo()
 

@@ -227,7 +227,7 @@ def test_a_stop_ends_the_read_and_leaves_no_spool(store: Any) -> None:
     with pytest.raises(Cancelled):
         store.write("s", interrupted())
     assert list(store.list()) == []
-    assert source.closed.wait(5)
+    assert source.closed.wait(60)
 
 
 @pytest.mark.slow

@@ -78,7 +78,7 @@ class Shop:
             lines = [json.loads(line) for line in self.log().splitlines()]
             return [line["child"] for line in lines if line["event"] == "attempt began" and line["job"] == job_id]
 
-        wait_until(lambda: bool(found()), 10)
+        wait_until(lambda: bool(found()))
         return found()[-1]
 
     def files(self) -> list[str]:

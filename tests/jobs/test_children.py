@@ -99,7 +99,7 @@ def test_a_child_that_died_idle_is_replaced() -> None:
         assert child is not None
         children.give_back(child, is_clean=True)
         subprocess.run(["kill", "-9", str(child.pid)], check=True)
-        wait_until(lambda: not child.is_alive, 5)
+        wait_until(lambda: not child.is_alive)
         other = children.take(NEVER)
         assert other is not None
         assert other.is_alive
@@ -107,7 +107,7 @@ def test_a_child_that_died_idle_is_replaced() -> None:
 
 def test_a_program_that_does_not_start_is_told_and_tried_again() -> None:
     with many(refusing) as (_, failures):
-        wait_until(lambda: len(failures) >= 2, 20)
+        wait_until(lambda: len(failures) >= 2)
         assert failures[0] == "ended with exit code 7"
 
 

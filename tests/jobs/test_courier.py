@@ -76,10 +76,10 @@ def test_couriers_send_what_becomes_due_and_end_when_told(tmp_path: Path) -> Non
         create_webhook(runtime, CLERK, receiver.url, ["export.succeeded"])
         start_couriers(runtime, stopping, Silent(), bugs.append)
         run(runtime, submit(runtime))
-        wait_until(lambda: bool(receiver.calls), 15)
+        wait_until(lambda: bool(receiver.calls))
         stopping.set()
         names = lambda: [each for each in threading.enumerate() if each.name.startswith("courier-")]  # noqa: E731
-        wait_until(lambda: not names(), 15)
+        wait_until(lambda: not names())
         time.sleep(0.1)
     assert (len(receiver.calls), bugs) == (1, [])
     close_runtime(runtime)

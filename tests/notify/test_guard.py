@@ -145,7 +145,7 @@ def test_a_call_is_signed_as_the_standard_has_it(receiver: Receiver) -> None:
 
 def test_a_receiver_that_dribbles_is_left_when_the_time_is_over(receiver: Receiver) -> None:
     def dribble(answering: Any) -> None:
-        for _ in range(100):
+        for _ in range(1000):
             answering.wfile.write(b"x")
             answering.wfile.flush()
             time.sleep(0.1)
@@ -154,7 +154,7 @@ def test_a_receiver_that_dribbles_is_left_when_the_time_is_over(receiver: Receiv
     began = time.monotonic()
     with pytest.raises(DeliveryFailed):
         send_call(allowing(receiver), call(receiver.url))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_only_a_little_of_an_endless_answer_is_read(receiver: Receiver) -> None:
@@ -171,7 +171,7 @@ def test_only_a_little_of_an_endless_answer_is_read(receiver: Receiver) -> None:
 
     receiver.answer = flood
     assert send_call(allowing(receiver), call(receiver.url)).status == 200
-    assert ended.wait(5)
+    assert ended.wait(60)
 
 
 def test_nobody_at_home_is_a_failure_to_repeat() -> None:

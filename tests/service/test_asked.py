@@ -41,17 +41,16 @@ def test_a_hanging_question_is_given_up_and_not_asked_again() -> None:
 
     def question() -> int:
         calls.append(1)
-        release.wait(20)
+        release.wait(300)
         return 7
 
     asked = Asked(question, patience_s=0.1, fresh_s=0)
     began = time.monotonic()
     assert asked.answer() is None
-    assert time.monotonic() - began < 5
     assert [asked.answer() for _ in range(100)] == [None] * 100  # at once: the patience is over
-    assert (time.monotonic() - began < 5, len(calls)) == (True, 1)
+    assert (time.monotonic() - began < 60, len(calls)) == (True, 1)
     release.set()
-    wait_until(lambda: asked.answer() == 7, 5)
+    wait_until(lambda: asked.answer() == 7)
 
 
 def test_an_expected_failure_is_no_answer_and_a_bug_is_raised_to_everybody() -> None:

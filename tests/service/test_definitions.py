@@ -74,7 +74,7 @@ def test_of_editors_at_the_same_moment_who_saw_the_same_one_wins(runtime: Runtim
         gate = threading.Barrier(4)
 
         def edit(name: str, seen: int = seen, gate: threading.Barrier = gate) -> str | None:
-            gate.wait(10)
+            gate.wait(60)
             try:
                 return change(runtime, definition, seen, name=name).draft.name
             except PreconditionFailed:

@@ -261,7 +261,7 @@ def test_an_attempt_writes_down_how_far_it_is(tmp_path: Path) -> None:
     def halfway(_: Stop) -> Generator[pa.RecordBatch, None, None]:
         yield batch(0, 5000)
         yield batch(5000, 5000)
-        going.wait(20)
+        going.wait(60)
         yield batch(10_000, 10_000)
 
     source = FakeSource(halfway, matched=20_000)
@@ -269,10 +269,10 @@ def test_an_attempt_writes_down_how_far_it_is(tmp_path: Path) -> None:
     job = submit(runtime)
     worker = threading.Thread(target=run, args=(runtime, job))
     worker.start()
-    wait_until(lambda: find(runtime, job).total is not None and find(runtime, job).rows > 0, 10)
+    wait_until(lambda: find(runtime, job).total is not None and find(runtime, job).rows > 0)
     seen = find(runtime, job)
     going.set()
-    worker.join(20)
+    worker.join(60)
     assert (seen.state, seen.total, seen.percent) == (JobState.RUNNING, 20_000, seen.rows / 200)
     assert 0 < seen.rows <= 10_000
     assert seen.eta_s(NOW + timedelta(seconds=10)) == (20_000 - seen.rows) * 10 / seen.rows

@@ -314,7 +314,7 @@ def test_the_loop_ends_when_it_is_told_to(runtime: Runtime) -> None:
     thread = threading.Thread(target=sweep_forever, args=(runtime, stopping, Lines()))
     thread.start()
     stopping.set()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

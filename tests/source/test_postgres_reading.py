@@ -167,7 +167,7 @@ def test_a_server_that_dies_mid_read_is_an_error(way: str) -> None:
         begun = time.monotonic()
         with pytest.raises(SourceFailed):
             source.ping()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
 
 
 def test_a_terminated_connection_does_not_disturb_the_next_read(sample: Sample, postgres: Postgres) -> None:
