@@ -1,7 +1,5 @@
 """Datasets: list, describe, download, preview, count."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,14 +16,11 @@ from offtake.service.previews import preview_rows
 from offtake.web.auth import Caller
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.site import site_of
+from offtake.web.spec import file_answer
 
 READ_PROBLEMS = problems(502, 504)
 BODY_PROBLEMS = problems(413, 415, 502, 504)
-FILE: dict[str, Any] = {
-    "description": "The file.",
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-    "headers": {"Content-Disposition": {"schema": {"type": "string"}}},
-}
+FILE = file_answer("*/*")
 
 ROUTES = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 

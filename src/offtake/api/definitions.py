@@ -19,7 +19,7 @@ from offtake.api.answers_saved import (
 )
 from offtake.api.bodies_saved import DefinitionBody, DefinitionsQuery, RunBody, patch_body
 from offtake.api.datasets import FILE
-from offtake.api.exports import ACCEPTED, TEXT, IdempotencyKey, accept_export
+from offtake.api.exports import ACCEPTED, IdempotencyKey, accept_export
 from offtake.api.spec import problems
 from offtake.model.access import Principal
 from offtake.model.saved import Definition, Draft
@@ -29,6 +29,7 @@ from offtake.web.auth import Caller
 from offtake.web.conditions import is_known, version_tag, wanted_version
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.site import site_of
+from offtake.web.spec import TEXT
 
 MERGE_PATCH = "application/merge-patch+json"
 ETAG: dict[str, Any] = {"ETag": {"description": "Its version, for If-Match.", **TEXT}}

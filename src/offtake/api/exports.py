@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from offtake.api.answers import ExportAnswer, ExportList, LinkAnswer, export_answer, export_json
 from offtake.api.bodies import ExportsQuery, LinkBody, NewExportBody
-from offtake.api.datasets import FILE
 from offtake.api.spec import problems
 from offtake.errors import Unavailable
 from offtake.model.delivery import Delivery
@@ -28,8 +27,8 @@ from offtake.web.events import send_events
 from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
+from offtake.web.spec import TEXT, fetch_answers
 
-TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 ACCEPTED: dict[str, Any] = {
     "description": "It is in the queue.",
     "headers": {
@@ -37,14 +36,7 @@ ACCEPTED: dict[str, Any] = {
         "Idempotency-Replayed": {"description": "`true` if this key had made it before.", **TEXT},
     },
 }
-PART: dict[str, Any] = {**FILE, "description": "The asked-for range of it, or several."}
-FETCHED: dict[int | str, dict[str, Any]] = {
-    200: FILE,
-    206: PART,
-    304: {"description": "Not changed."},
-    307: {"description": "It is fetched from the store itself.", "headers": {"Location": TEXT}},
-    **problems(400, 409, 410, 412, 416, 502, 503),
-}
+FETCHED = {**fetch_answers("*/*"), **problems(400, 409, 410, 412, 416, 502, 503)}
 STREAM: dict[str, Any] = {"description": "Server-sent events.", "content": {"text/event-stream": TEXT}}
 FINISHED: dict[str, Any] = {"description": "`Last-Event-ID` was the last there will be."}
 

@@ -21,7 +21,6 @@ from offtake.api.answers_schedules import (
 from offtake.api.bodies import PageQuery
 from offtake.api.bodies_schedules import NextQuery, RunNowBody, ScheduleBody, SchedulesQuery, patch_schedule_body
 from offtake.api.definitions import ETAG, IF_MATCH, MERGE_PATCH
-from offtake.api.exports import TEXT
 from offtake.api.spec import problems
 from offtake.model.access import Principal
 from offtake.model.schedule import Schedule, ScheduleDraft, ScheduleRun
@@ -34,6 +33,7 @@ from offtake.web.auth import Caller
 from offtake.web.conditions import version_tag, wanted_version
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
+from offtake.web.spec import TEXT
 
 SHOWN: dict[int | str, dict[str, Any]] = {200: {"model": ScheduleAnswer, "headers": ETAG}}
 MADE: dict[int | str, dict[str, Any]] = {

@@ -24,18 +24,17 @@ from offtake.web.responses import run_stoppable
 from offtake.web.sharepage import prefers_page, refusal_page, share_page
 from offtake.web.shares import find_shared, send_shared
 from offtake.web.site import site_of
+from offtake.web.spec import TEXT, fetch_answers
 
 PUBLIC = {"Vary": "Accept", "X-Robots-Tag": "noindex, nofollow"}
-HTML: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
+HTML: dict[str, Any] = {"text/html": TEXT}
 OPENED: dict[int | str, dict[str, Any]] = {
+    **fetch_answers("*/*"),
     200: {
         **FILE,
         "description": "The file; for people, a page that leads to it.",
         "content": {**FILE["content"], **HTML},
     },
-    206: {**FILE, "description": "The asked-for range of it, or several."},
-    304: {"description": "Not changed."},
-    307: {"description": "It is fetched from the store itself."},
     **{
         status: {**refusal, "content": {**refusal["content"], **HTML}}
         for status, refusal in problems(400, 409, 410, 412, 416, 502, 503, 504).items()

@@ -42,20 +42,14 @@ from offtake.web.bodies import Label, LenientBody, Text
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import stream_response
 from offtake.web.site import site_of
-from offtake.web.spec import refusals
+from offtake.web.spec import XLSX, file_answer, refusals
 
 ADMINS = frozenset({"SYSTEM_ADMIN", "TENANT_ADMIN", "PARTNER_ADMIN"})
 STAFF = frozenset({"TENANT_STAFF", "PARTNER_STAFF"})
 LONGEST_SCREEN = 100  # characters of it that the audit keeps
 
 CSV = "text/csv;charset=UTF-8"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILE: dict[str, Any] = {
-    "description": "The file.",
-    "content": {CSV: BINARY, XLSX: BINARY},
-    "headers": {"Content-Disposition": {"schema": {"type": "string"}, "description": "attachment, and its name."}},
-}
+FILE = file_answer(CSV, XLSX)
 
 
 class FileFormat(StrEnum):

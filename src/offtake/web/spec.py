@@ -11,6 +11,29 @@ from offtake import __version__
 from offtake.web.entrypoint import Entrypoint
 
 ERROR = "Error"  # what every document calls the shape of its errors
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TEXT = {"schema": {"type": "string"}}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def file_answer(*media_types: str) -> dict[str, Any]:
+    """A file of one of those types, for a route's `responses`."""
+    return {
+        "description": "The file.",
+        "content": dict.fromkeys(media_types, BINARY),
+        "headers": {"Content-Disposition": {"description": "attachment, and its name.", **TEXT}},
+    }
+
+
+def fetch_answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """What `send_artifact` answers with: a finished file, perhaps a part of it, or where it is."""
+    file = file_answer(*media_types)
+    return {
+        200: file,
+        206: {**file, "description": "The asked-for range of it, or several."},
+        304: {"description": "Not changed."},
+        307: {"description": "It is fetched from the store itself.", "headers": {"Location": TEXT}},
+    }
 
 
 def refusals(*statuses: int, media_type: str = "application/json") -> dict[int | str, dict[str, Any]]:

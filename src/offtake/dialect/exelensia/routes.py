@@ -40,22 +40,13 @@ from offtake.web.entrypoint import Entrypoint
 from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
-from offtake.web.spec import refusals
+from offtake.web.spec import fetch_answers, refusals
 
 LINK_S = 900
 SEPARATOR = "~"  # neither ids of secrets nor signatures hold one
 USUAL = refusals(400, 401, 403, 429, 500)
 BODIES = refusals(404, 413, 415)
-BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-FILE: dict[str, Any] = {"description": "The file.", "content": {"text/csv": BINARY}}
-PART: dict[str, Any] = {**FILE, "description": "The asked-for range of it."}
-FETCHED: dict[int | str, dict[str, Any]] = {
-    200: FILE,
-    206: PART,
-    304: {"description": "Not changed."},
-    307: {"description": "It is fetched from the store itself."},
-    **refusals(403, 410, 412, 416, 429, 500),
-}
+FETCHED = {**fetch_answers("text/csv"), **refusals(403, 410, 412, 416, 429, 500)}
 Asked = Annotated[str, Query(description="Of the URL that was given.")]
 
 ROUTES = APIRouter(prefix="/v1/exports", tags=["exports"])

@@ -50,19 +50,16 @@ from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.shares import find_shared, send_shared
 from offtake.web.site import site_of
-from offtake.web.spec import refusals
+from offtake.web.spec import XLSX, file_answer, refusals
 
 PREFIX = "/api/v1/exports/configs"
 PREVIEWED = 10
 EVERY = 1_000_000
 HOUR_S = 3600
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILE: dict[str, Any] = {
+FILE = {
+    **file_answer("text/csv", XLSX),
     "model": RowsAnswer,
     "description": "The data in the configured format.",
-    "content": {"text/csv": BINARY, XLSX: BINARY},
-    "headers": {"Content-Disposition": {"schema": {"type": "string"}, "description": "attachment, and its name."}},
 }
 USUAL = refusals(400, 401, 403, 404, 429, 500, 503)
 WRITE = refusals(400, 401, 403, 404, 409, 413, 415, 429, 500, 502, 503, 504)
