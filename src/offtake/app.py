@@ -18,7 +18,7 @@ from offtake.model.delivery import Target
 from offtake.model.ports import SourceSpec
 from offtake.service.audit import DATASET, SOURCE, audit_dataset
 from offtake.service.counters import Counters
-from offtake.service.runtime import Runtime
+from offtake.service.runtime import Runtime, Telling
 from offtake.service.spans import start_tracing
 from offtake.settings import Settings
 from offtake.source import open_source
@@ -93,7 +93,15 @@ def _with_jobs(runtime: Runtime, settings: Settings, *, is_prepared: bool = Fals
         outbox=open_outbox(settings.smtp, settings.webhooks, targets),
         issuers=_open_issuers(settings),
         redirect_downloads=settings.store.redirect,
+        telling=partial(_telling, frozenset(settings.dialects)),
     )
+
+
+def _telling(dialects: Collection[str], name: str) -> Telling | None:
+    # Imported when the first webhook of such an API is made or called: few are, and what serves HTTP is large.
+    from offtake.dialect import ENTRYPOINTS
+
+    return next((one.tells for one in ENTRYPOINTS if one.name == name and name in dialects), None)
 
 
 def _open_issuers(settings: Settings) -> "Mapping[str, KeyRing]":

@@ -103,6 +103,38 @@ def test_each_end_is_told_to_who_wants_it_and_to_nobody_else(runtime: Runtime, r
     assert told[0]["data"]["error"] == "SOURCE_FAILED"
 
 
+def tell_foreign(_runtime: Runtime, job: ExportJob, event: Event) -> dict[str, str | None]:
+    return {"name": job.name, "what": event}
+
+
+def test_a_webhook_of_a_foreign_api_is_told_in_its_words_of_what_was_made_through_it(
+    runtime: Runtime, receiver: Receiver
+) -> None:
+    runtime = replace(runtime, telling=lambda name: tell_foreign if name == "rebilly" else None)
+    webhook, secret = create_webhook(runtime, CLERK, receiver.url, ["export.succeeded"], "rebilly")
+    for dialect in ("rebilly", "exelensia", None):
+        run(runtime, submit(runtime, name=f"of {dialect}", dialect=dialect))
+    deliver_all(runtime)
+    (call,) = receiver.calls
+    assert Verifier(secret).verify(call[1], call[0]) == {"name": "of rebilly", "what": "export.succeeded"}
+    try_webhook(runtime, CLERK, webhook.id)
+    assert json.loads(receiver.calls[-1][1])["type"] == "test"
+
+
+def test_a_webhook_of_an_api_that_tells_nothing_is_refused_and_one_of_an_api_that_is_gone_is_not_called(
+    runtime: Runtime, receiver: Receiver
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        create_webhook(runtime, CLERK, receiver.url, ["export.succeeded"], "rebilly")
+    assert caught.value.problems[0][0] == "/dialect"
+    create_webhook(
+        replace(runtime, telling=lambda _: tell_foreign), CLERK, receiver.url, ["export.succeeded"], "rebilly"
+    )
+    run(runtime, submit(runtime, dialect="rebilly"))
+    (done,) = deliver_all(runtime)
+    assert (done.state, receiver.calls) == ("failed", [])
+
+
 def test_a_job_without_anybody_to_tell_makes_no_delivery(runtime: Runtime) -> None:
     assert sent_for(runtime, run(runtime, submit(runtime))) == ()
 

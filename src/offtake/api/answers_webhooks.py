@@ -9,7 +9,10 @@ from offtake.model.delivery import Delivery, DeliveryState, Event, Webhook
 
 @dataclass(frozen=True)
 class WebhookAnswer:
-    """A webhook, without its secret. `old_secret_until` is when the one before ceases to sign as well."""
+    """A webhook, without its secret. `old_secret_until` is when the one before ceases to sign as well.
+
+    `dialect` is the foreign API in whose words it is told of what was made through that; null = natively, of all.
+    """
 
     id: str
     url: str
@@ -18,6 +21,7 @@ class WebhookAnswer:
     created_at: datetime
     updated_at: datetime
     old_secret_until: datetime | None
+    dialect: str | None
 
 
 @dataclass(frozen=True)
@@ -109,4 +113,5 @@ def _shown(webhook: Webhook, now: datetime) -> dict[str, Any]:
         "created_at": webhook.created_at,
         "updated_at": webhook.updated_at,
         "old_secret_until": until if until is not None and until > now else None,
+        "dialect": webhook.dialect,
     }

@@ -15,6 +15,14 @@ class WebhookBody(Body):
     events: Annotated[list[Text], Field(max_length=20, description="Such as `export.succeeded`.")]
 
 
+class NewWebhookBody(WebhookBody):
+    """A webhook to make."""
+
+    dialect: Text | None = Field(
+        None, description="Such as `rebilly`: told of exports made through that API, in its words."
+    )
+
+
 class ChangedWebhookBody(WebhookBody):
     """All of it anew."""
 

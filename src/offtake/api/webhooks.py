@@ -18,7 +18,7 @@ from offtake.api.answers_webhooks import (
     webhook_answer,
 )
 from offtake.api.bodies import PageQuery
-from offtake.api.bodies_webhooks import ChangedWebhookBody, WebhookBody
+from offtake.api.bodies_webhooks import ChangedWebhookBody, NewWebhookBody
 from offtake.api.spec import problems
 from offtake.service import deliveries, webhooks
 from offtake.service.lists import list_page
@@ -31,10 +31,10 @@ ROUTES = APIRouter(prefix="/api/v1", tags=["webhooks"])
 
 
 @ROUTES.post("/webhooks", status_code=201, responses=problems(409, 413, 415, 503))
-def post_webhook(request: Request, body: WebhookBody, caller: Caller) -> NewWebhookAnswer:
+def post_webhook(request: Request, body: NewWebhookBody, caller: Caller) -> NewWebhookAnswer:
     """Have events of the tenant posted to an address, signed with the secret in this answer."""
     runtime = site_of(request).runtime
-    webhook, secret = webhooks.create_webhook(runtime, caller, body.url, body.events)
+    webhook, secret = webhooks.create_webhook(runtime, caller, body.url, body.events, body.dialect)
     return new_webhook_answer(webhook, runtime.now(), secret)
 
 

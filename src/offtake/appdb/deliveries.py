@@ -31,7 +31,9 @@ def insert_job_deliveries(connection: sa.Connection, job: ExportJob) -> None:
     event, now = _ENDS[job.state], job.finished_at
     assert now is not None
     wanted = {new_id(): wish for wish in job.deliveries if wish["channel"] in _OWN[event]}
-    insert_event(connection, job.tenant, event, export_data(job), now, job_id=job.id, wishes=wanted)
+    insert_event(
+        connection, job.tenant, event, export_data(job), now, job_id=job.id, dialect=job.dialect, wishes=wanted
+    )
 
 
 def insert_event(
@@ -42,13 +44,16 @@ def insert_event(
     now: datetime,
     *,
     job_id: str | None = None,
+    dialect: str | None = None,
     wishes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> None:
     """A delivery to each of the tenant's active webhooks that wants the event, within an open transaction.
 
-    And one for each of the `wishes`, which are targets by the id that their delivery is to have.
+    Webhooks of a foreign API want only what came about through it. And one for each of the `wishes`, which are targets
+    by the id that their delivery is to have.
     """
-    query = sa.select(WEBHOOKS.c.id, WEBHOOKS.c.events).where(WEBHOOKS.c.tenant == tenant, WEBHOOKS.c.is_active)
+    ours = sa.or_(WEBHOOKS.c.dialect.is_(None), WEBHOOKS.c.dialect == dialect)
+    query = sa.select(WEBHOOKS.c.id, WEBHOOKS.c.events).where(WEBHOOKS.c.tenant == tenant, WEBHOOKS.c.is_active, ours)
     wanting = [row.id for row in connection.execute(query) if event in split_words(row.events)]
     payload = {"type": event, "timestamp": now.isoformat(), "data": dict(data)}
     about: dict[str, Any] = {"payload": payload, "job_id": job_id}

@@ -123,6 +123,7 @@ WEBHOOKS = sa.Table(
     sa.Column("is_active", sa.Boolean, nullable=False),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("dialect", sa.Text),
     sa.Index("webhooks_of_tenant", "tenant", "id"),
 )
 

@@ -59,7 +59,10 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Webhook:
-    """An address that is told of a tenant's events. Its secrets are sealed; until `old_until` the old one signs too."""
+    """An address that is told of a tenant's events. Its secrets are sealed; until `old_until` the old one signs too.
+
+    One with a `dialect` is told only of exports that were made through that foreign API, as it would tell of them.
+    """
 
     id: str
     tenant: str
@@ -72,6 +75,7 @@ class Webhook:
     old_secret: str | None = field(default=None, repr=False)
     old_until: datetime | None = None
     is_active: bool = True
+    dialect: str | None = None
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,19 @@ def send_webhook(runtime: Runtime, delivery: Delivery) -> Sent:
     webhook = webhook_table.find_webhook(runtime.appdb, delivery.webhook_id or "")
     if webhook is None or not (webhook.is_active or delivery.event is Event.TEST):
         raise DeliveryRefused("This webhook was turned off.")
-    body = json.dumps(_with_addresses(runtime, delivery.payload), ensure_ascii=False, separators=(",", ":"))
+    payload = _with_addresses(runtime, delivery.payload)
+    if webhook.dialect is not None and delivery.event is not Event.TEST:
+        payload = _told(runtime, webhook.dialect, delivery)
+    body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     return runtime.outbox.webhook(Call(delivery.id, runtime.now(), webhook.url, body, _secrets(runtime, webhook)))
+
+
+def _told(runtime: Runtime, dialect: str, delivery: Delivery) -> Mapping[str, object]:
+    """What the foreign API tells of the export's end."""
+    tell = runtime.telling(dialect)
+    if tell is None:
+        raise DeliveryRefused("This webhook speaks as an API does that is not served any more.")
+    return tell(runtime, _job(runtime, delivery), delivery.event)
 
 
 def send_mail(runtime: Runtime, delivery: Delivery) -> Sent:

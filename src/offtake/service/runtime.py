@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from offtake.appdb.database import AppDb
 from offtake.model.access import Secret, Tenant
 from offtake.model.dataset import Dataset
-from offtake.model.delivery import Outbox
-from offtake.model.job import JobLimits, Retention
+from offtake.model.delivery import Event, Outbox
+from offtake.model.job import ExportJob, JobLimits, Retention
 from offtake.model.limits import Limits
 from offtake.model.ports import Format, Queue, Source, Stop, Store
 from offtake.service.counters import Counters
 
 if TYPE_CHECKING:
     from offtake.service.jwks import KeyRing
+
+
+# What a foreign API tells webhooks of its own when an export that was made through it has ended.
+Telling = Callable[["Runtime", ExportJob, Event], Mapping[str, Any]]
 
 
 class Absent:
@@ -38,8 +42,8 @@ class Runtime:
 
     `issuers` are those whose tokens are believed, by name. `resolved` remembers datasets whose fields were read from
     their source; it only ever grows. `ending` is set when the process was told to end: what only waits for news lets
-    go.
-    `own_sources` are those of our own tables: that they answer says nothing of anybody's data.
+    go. `own_sources` are those of our own tables: that they answer says nothing of anybody's data. `telling` knows what
+    a foreign API says to webhooks; None if it says nothing, or is not served.
     """
 
     datasets: Mapping[str, Dataset]
@@ -63,6 +67,7 @@ class Runtime:
     redirect_downloads: bool = False
     ending: Stop = field(default_factory=Stop)
     own_sources: frozenset[str] = frozenset()
+    telling: Callable[[str], Telling | None] = lambda _: None
 
     @property
     def has_jobs(self) -> bool:

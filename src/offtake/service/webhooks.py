@@ -9,6 +9,7 @@ from offtake.appdb import deliveries as delivery_table
 from offtake.appdb import webhooks as table
 from offtake.errors import Conflict, DeliveryRefused, InvalidRequest, NotFound
 from offtake.model.access import Principal, Scope, require
+from offtake.model.dataset import DIALECTS
 from offtake.model.delivery import Delivery, Event, Webhook
 from offtake.model.ids import is_id, new_id
 from offtake.query.nearest import did_you_mean
@@ -24,9 +25,18 @@ OLD_SIGNS = timedelta(days=1)
 EVENTS = tuple(event for event in Event if event is not Event.TEST)
 
 
-def create_webhook(runtime: Runtime, principal: Principal, url: str, events: Sequence[str]) -> tuple[Webhook, str]:
-    """A webhook, and its secret, which is shown this once. Raises InvalidRequest, Conflict, InsufficientScope."""
+def create_webhook(
+    runtime: Runtime, principal: Principal, url: str, events: Sequence[str], dialect: str | None = None
+) -> tuple[Webhook, str]:
+    """A webhook, and its secret, which is shown this once; with a dialect it is told what that API tells of exports.
+
+    Raises InvalidRequest, Conflict, InsufficientScope.
+    """
     require(principal, Scope.REPORTS_WRITE)
+    if dialect is not None and runtime.telling(dialect) is None:
+        known = [name for name in DIALECTS if runtime.telling(name) is not None]
+        hint = did_you_mean(dialect[:40], known, "Known")
+        raise InvalidRequest(f"No webhook speaks {dialect[:40]!r}.", hint=hint, pointer="/dialect")
     if principal.tenant is None:
         raise InvalidRequest("A webhook belongs to one tenant.", hint="Use a key of a tenant.")
     wanted = _check(runtime, url, events)
@@ -40,6 +50,7 @@ def create_webhook(runtime: Runtime, principal: Principal, url: str, events: Seq
         secret=seal(runtime, secret),
         created_at=now,
         updated_at=now,
+        dialect=dialect,
     )
     if not table.insert_webhook(runtime.appdb, webhook, MOST):
         raise Conflict(f"A tenant has at most {MOST} webhooks.", hint="Delete one that nobody needs.")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from offtake.errors import OfftakeError
+from offtake.service.runtime import Telling
 from offtake.service.trail import current_trail
 
 Render = Callable[[OfftakeError, Request], tuple[int, Mapping[str, Any]]]
@@ -26,6 +27,7 @@ class Entrypoint:
     which gives status and body; `error_schema` describes that body. `actions` says for the audit what its routes do, by
     the names of their functions; a route that is not there is named by its path.
     `dependencies` are asked before each of its routes. `token_mark` is how tokens of shares that it makes begin.
+    `tells` gives what webhooks of this API are told of an export that was made through it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Entrypoint:
     actions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     dependencies: Sequence[Depends] = ()
     token_mark: str = ""
+    tells: Telling | None = None
 
 
 def entrypoint_of(entrypoints: Sequence[Entrypoint], path: str) -> Entrypoint:

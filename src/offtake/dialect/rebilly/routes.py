@@ -21,6 +21,7 @@ from offtake.dialect.rebilly.shapes import (
     file_json,
     render,
     user_json,
+    webhook_json,
 )
 from offtake.errors import Conflict, InvalidFilter, InvalidRequest, NotFound, UnknownField
 from offtake.model.access import Principal
@@ -350,4 +351,5 @@ ENTRYPOINT = Entrypoint(
         "get_file": "export.read",
         "download_file": "export.download",
     },
+    tells=webhook_json,
 )

@@ -14,6 +14,7 @@ from offtake.errors import OfftakeError, RowLimitExceeded
 from offtake.model.access import Principal
 from offtake.model.dataset import Field as Column
 from offtake.model.dataset import FieldType
+from offtake.model.delivery import Event
 from offtake.model.job import Artifact, ExportJob, JobState
 from offtake.service.links import Link, link_to, offered_file
 from offtake.service.runtime import Runtime
@@ -251,17 +252,18 @@ def file_json(runtime: Runtime, caller: Principal, job: ExportJob, file: Artifac
     }
 
 
-def webhook_json(runtime: Runtime, job: ExportJob, base: str) -> dict[str, Any]:
-    """What a webhook is told when an export has ended."""
-    places = Places(base, f"/organizations/{quote(job.tenant)}", job.tenant)
+def webhook_json(runtime: Runtime, job: ExportJob, event: Event) -> dict[str, Any]:
+    """What a webhook is told when an export has ended, however it stands since then."""
+    places = Places(runtime.public_url or "", f"/experimental/organizations/{quote(job.tenant)}", job.tenant)
     export = export_answer(runtime, job.owner, job, places)
+    status = "completed" if event is Event.EXPORT_SUCCEEDED else "failed"
     links = {"dataExport": places.export(job), **({"download": places.download(job)} if export.file_id else {})}
     return {
-        "eventType": f"data-export-{export.status}",
+        "eventType": f"data-export-{status}",
         "dataExportId": export.id,
         "fileId": export.file_id,
         "recordCount": export.record_count,
-        "status": export.status,
+        "status": status,
         "failureReason": export.failure_reason,
         "_embedded": {"dataExport": export.model_dump(by_alias=True, exclude_unset=True)},
         "_links": [{"rel": rel, "href": href} for rel, href in links.items()],
@@ -350,7 +352,3 @@ def place_of(pointer: str, places: Mapping[str, str]) -> str:
     rest = pointer if ours is None else pointer[len(ours) :]
     parts = [part.replace("~1", "/").replace("~0", "~") for part in rest.split("/") if part]
     return ".".join([places[ours], *parts] if ours else parts)
-
-
-Shape = Callable[[Runtime, ExportJob, str], dict[str, Any]]
-SHAPE: tuple[str, Shape] = (NAME, webhook_json)
