@@ -19,16 +19,9 @@ def find_untruths(demo: Demo, entrypoint: Entrypoint, folder: Path, *options: st
     return run_schemathesis(demo.site, f"/openapi/{entrypoint.name}.json", headers, folder, *options)
 
 
-@EACH
-def test_made_up_requests_of_clients_get_only_documented_answers(
-    demo: Demo, entrypoint: Entrypoint, tmp_path: Path
-) -> None:
-    assert not find_untruths(demo, entrypoint, tmp_path, "--phases=coverage,fuzzing", "--max-examples=3")
-
-
 @pytest.mark.slow
 @EACH
-def test_many_made_up_requests_of_clients_get_only_documented_answers(
+def test_made_up_requests_of_clients_get_only_documented_answers(
     demo: Demo, entrypoint: Entrypoint, tmp_path: Path
 ) -> None:
     assert not find_untruths(demo, entrypoint, tmp_path, "--max-examples=100")
