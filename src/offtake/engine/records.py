@@ -17,9 +17,8 @@ from offtake.model.export import Column
 from offtake.model.ports import RowStream
 from offtake.model.records import RecordStyle
 
-LONGEST_NAMES = (
-    1 << 18
-)  # characters that the names of one column's objects may have together: every record has them all
+# Characters that the names of one column's objects may have together: every record has them all.
+LONGEST_NAMES = 1 << 18
 CHARS_AT_ONCE = 1 << 20
 FAR_US = 1 << 62
 Names = Mapping[str, Sequence[str]]
