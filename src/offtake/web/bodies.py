@@ -1,7 +1,8 @@
-"""What the bodies and query strings of every API have in common."""
+"""What bodies, query strings and answers of every API have in common."""
 
 import difflib
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -38,6 +39,11 @@ def _read_label(value: Any) -> str | dict[str, str] | None:
 Label = Annotated[
     str | dict[str, str] | None, PlainValidator(_read_label, json_schema_input_type=str | dict[str, str] | None)
 ]
+
+
+def utc_text(at: datetime, timespec: str = "seconds") -> str:
+    """The instant in UTC with `Z`, cut to whole seconds or to what `timespec` says, such as `milliseconds`."""
+    return at.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 class LenientBody(BaseModel):

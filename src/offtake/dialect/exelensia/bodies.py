@@ -13,7 +13,7 @@ from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.filter import And, Condition, Filter, Operator, Or
 from offtake.service.exports import Submission
 from offtake.service.schemas import SchemaView
-from offtake.web.bodies import StrictBody, Text
+from offtake.web.bodies import StrictBody, Text, utc_text
 
 NAME = "exelensia"
 # What a list can be sorted by, and what these are called below.
@@ -117,7 +117,7 @@ def _choices(schema: SchemaView, expand: str | None) -> Iterator[FieldChoice]:
 
 def write_instant(at: datetime) -> str:
     """In UTC with three decimals, as every instant of the API."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(at, "milliseconds")
 
 
 class ExportsQuery(StrictBody):

@@ -1,7 +1,7 @@
 """What requests hold and what answers look like; a configuration's body as the draft of a definition."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -206,8 +206,3 @@ def read_dates(filters: Mapping[str, Any]) -> DateRange | None:
     if (start, end, day) == (None, None, None):
         return None
     return DateRange(day or start, day or end, inclusive=True)
-
-
-def utc_text(instant: datetime) -> str:
-    """UTC seconds, with `Z`."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -19,7 +19,6 @@ from offtake.dialect.optimaite.bodies import (
     RowsAnswer,
     TokenAnswer,
     TokenBody,
-    utc_text,
 )
 from offtake.dialect.optimaite.shapes import (
     ERROR_SCHEMA,
@@ -46,6 +45,7 @@ from offtake.service.shares import create_share
 from offtake.service.trail import current_trail
 from offtake.web.address import absolute_url
 from offtake.web.auth import Caller
+from offtake.web.bodies import utc_text
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import run_stoppable, stream_response
 from offtake.web.shares import find_shared, send_shared

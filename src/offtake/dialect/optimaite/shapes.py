@@ -9,7 +9,7 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from offtake.dialect.optimaite.bodies import DIALECT, NATIVE, utc_text
+from offtake.dialect.optimaite.bodies import DIALECT, NATIVE
 from offtake.errors import NotFound, OfftakeError, Unauthenticated
 from offtake.model.saved import Definition
 from offtake.model.schedule import Schedule, Timetable
@@ -17,6 +17,7 @@ from offtake.service.names import name_in
 from offtake.service.runtime import Runtime
 from offtake.service.schedules import read_timetable
 from offtake.service.wishes import which_rows
+from offtake.web.bodies import utc_text
 
 MARK = "exp_"
 TOKEN_MARK = "exp_tok_"  # noqa: S105
