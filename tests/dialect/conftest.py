@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +48,24 @@ class Demo:
     def run(self) -> None:
         """Run every job that waits, and what comes of it, until none does."""
         run_turns(self.runtime)
+
+
+@contextmanager
+def at_work(demo: Demo) -> Iterator[None]:
+    """Jobs run by themselves, a moment after they were asked for, while the block runs."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.1):
+            demo.run()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
 
 
 @contextmanager

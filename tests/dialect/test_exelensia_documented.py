@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
-from dialect.conftest import Demo
+from dialect.conftest import Demo, at_work
 
 PAGE = (Path(__file__).parents[2] / "docs/dialects/exelensia.md").read_text("utf-8")
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -19,18 +18,7 @@ def test_every_example_of_the_page_on_exelensia_runs(demo: Demo) -> None:
     if shutil.which("curl") is None:
         pytest.skip("No curl on this machine, and the examples are written for it.")
     environ = {**os.environ, "URL": demo.site.url, "KEY": demo.keys["reader"]}
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.1):
-            demo.run()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
+    with at_work(demo):
         done = subprocess.run(["sh", "-ec", *SHELL], env=environ, capture_output=True, text=True, timeout=120)
-    finally:
-        over.set()
-        worker.join()
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r'\{"url":"http://.*\.csv\?token=.*&expires=\d+"\}', done.stdout.strip())

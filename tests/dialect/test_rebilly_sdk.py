@@ -2,13 +2,16 @@
 clients/rebilly.cjs."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from dialect.conftest import Demo
+from dialect.biller import Biller
+from dialect.conftest import Demo, at_work
+from dialect.test_rebilly_documented import PAGE
 
 SDK = "rebilly-js-sdk@62.162.1"
 PROGRAM = Path(__file__).parent / "clients/rebilly.cjs"
@@ -48,3 +51,15 @@ def test_the_published_sdk_queues_lists_gets_updates_deletes_and_downloads(demo:
                 node.stdin.flush()
         failure = node.stderr.read()
     assert (told, node.returncode) == (["run", "done"], 0), failure
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page_for_the_sdk_runs(demo: Demo, installed: Path) -> None:
+    (example,) = re.findall(r"^```js\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    real = example.replace("https://exports.example.com", demo.site.url).replace("ofk_…", demo.keys["admin"])
+    program = installed / "example.cjs"
+    program.write_text(f"(async () => {{{real}process.exit(0)}})();", "utf-8")
+    with at_work(demo):
+        done = subprocess.run(["node", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("id,email,firstName"), done.stderr
+    Biller(demo).clear()
