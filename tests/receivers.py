@@ -102,7 +102,7 @@ def _speaking(mails: MailServer, context: ssl.SSLContext, *, at_once: bool, pass
     """One side of one conversation."""
 
     def judge(_: Any, __: Any, ___: Any, ____: Any, given: LoginPassword) -> AuthResult:
-        return AuthResult(success=given.password == password.encode())
+        return AuthResult(success=given.password == password.encode(), handled=False)  # or it would say nothing
 
     if not password:
         return SMTP(mails)
