@@ -32,6 +32,16 @@ OPERATORS: list[tuple[str, str, JSON, Callable[[JSON], bool]]] = [
     ("notEquals", "city", {"value": "Köln"}, lambda r: r["city"] != "Köln"),
     ("notEquals", "notes", {"value": "NA"}, lambda r: r["notes"] != "NA"),
     ("in", "stage", {"values": ["Lead", "Client"]}, lambda r: r["stage"] in ("Lead", "Client")),
+    ("equals", "stage", {"value": "client"}, lambda r: r["stage"] == "Client"),
+    ("equals", "firstName", {"value": "mARIA"}, lambda r: text(r["firstName"]) == "maria"),
+    ("notEquals", "firstName", {"value": "MARIA"}, lambda r: text(r["firstName"]) != "maria"),
+    ("in", "firstName", {"values": ["maria", "nobody"]}, lambda r: text(r["firstName"]) == "maria"),
+    ("notIn", "firstName", {"values": ["maria"]}, lambda r: text(r["firstName"]) != "maria"),
+    ("in", "stage", {"values": ["lead", "CLIENT"]}, lambda r: r["stage"] in ("Lead", "Client")),
+    ("equals", "tags", {"value": "VIP"}, lambda r: "vip" in (r["tags"] or [])),
+    ("in", "tags", {"values": ["vip", "日本"]}, lambda r: not {"vip", "日本"}.isdisjoint(r["tags"] or ())),
+    ("notIn", "tags", {"values": ["vip"]}, lambda r: "vip" not in (r["tags"] or [])),
+    ("in", "birthDate", {"values": [BIRTHDAY, "1841-01-29"]}, lambda r: r["birthDate"] == BIRTHDAY),
     ("in", "stage", {"value": "Lead"}, lambda r: r["stage"] == "Lead"),
     ("notIn", "stage", {"values": ["Lead", "Client"]}, lambda r: r["stage"] == "Prospect"),
     ("notIn", "stage", {"value": "Lead"}, lambda r: r["stage"] != "Lead"),
@@ -148,6 +158,30 @@ def test_a_condition_that_cannot_be_is_refused_by_field_and_operator(demo: Demo,
     assert condition["field"] in answer.json()["message"]
     assert condition["operator"] in answer.json()["message"]
     assert answer.json()["errors"][0]["field"].startswith("filters[1]")
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (
+            {"operator": "equals", "value": "Boss"},
+            "stage equals: 'Boss' is not one of its values. Values: Lead, Prospect, Client.",
+        ),
+        (
+            {"operator": "in", "values": ["Client", None]},
+            "stage in: null is a wrong value. stage takes text; or ask whether it is null.",
+        ),
+        (
+            {"operator": "equals", "values": ["Client", "Lead"]},
+            "stage equals: the operator takes one value, not 2. Give one value as `value`, several as `values`.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_condition_is_told_in_the_words_that_were_sent(
+    demo: Demo, condition: JSON, message: str
+) -> None:
+    answer = post(demo, wish("id", filters=[{"field": "stage", **condition}]))
+    assert answer.json()["message"] == message
 
 
 @pytest.mark.parametrize(

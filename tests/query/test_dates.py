@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offtake.errors import InvalidRange
-from offtake.query.dates import resolve_date
+from offtake.query.dates import resolve_date, resolve_range
 
 NOW = datetime(2026, 5, 13, 15, 30, 45, tzinfo=UTC)  # a Wednesday
 
@@ -224,3 +224,9 @@ def test_a_weekday_is_the_next_one_today_included(now: datetime, number: int) ->
     assert 0 <= (got.date() - now.date()).days < 7
     assert 0 < (resolve_date(f"next {name}", now, "UTC").date() - now.date()).days <= 7
     assert -7 <= (resolve_date(f"last {name}", now, "UTC").date() - now.date()).days < 0
+
+
+def test_a_range_that_ends_before_it_starts_is_told_as_it_was_sent() -> None:
+    with pytest.raises(InvalidRange) as caught:
+        resolve_range("2026-05-31", "2026-05-01", NOW, "UTC", "/date_range")
+    assert caught.value.detail == "The range ends (2026-05-01) before it starts (2026-05-31)."

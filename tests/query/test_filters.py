@@ -1,6 +1,8 @@
 """JSON conditions and hand-built trees: what they become, and what is refused with a way out."""
 
+import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -14,7 +16,7 @@ from offtake.model.dataset import Field, FieldType, Mask
 from offtake.model.export import Column
 from offtake.model.filter import And, Condition, Filter, Not, Operator, Or
 from offtake.query.filters import MAX_DEPTH, check_filter, parse_filter
-from offtake.query.operators import NAMES, operators_for, read_operator
+from offtake.query.operators import NAMES, operators_for, read_operator, spelled
 from query import rows
 from query.trees import filters
 
@@ -37,6 +39,24 @@ def test_conditions_nest_in_and_or_and_not() -> None:
     body = {"and": [{"field": "id", "op": "eq", "value": 1}, {"or": []}, {"not": {"field": "name", "op": "isNull"}}]}
     name = Condition("name", Operator.IS_NULL)
     assert parse_filter(body) == And((Condition("id", Operator.EQ, (1,)), Or(()), Not(name)))
+
+
+@pytest.mark.parametrize(
+    ("op", "values", "meant"),
+    [
+        ("equals", ["Lead"], Operator.IEQ),
+        ("notEquals", ["Lead"], Operator.INE),
+        ("in", ["Lead", "Client"], Operator.IEQ),
+        ("notIn", ["Lead"], Operator.INE),
+        ("equals", ["Lead", "Client"], Operator.EQ),
+        ("contains", ["Lead"], Operator.CONTAINS),
+    ],
+)
+def test_equality_can_be_asked_for_in_any_case(op: str, values: list[str], meant: Operator) -> None:
+    body = {"or": [{"not": {"and": [{"field": "stage", "op": op, "values": values}]}}]}
+    said = Condition("stage", meant, tuple(values))
+    assert parse_filter(body, any_case=True) == Or((Not(And((said,))),))
+    assert parse_filter(body) == Or((Not(And((replace(said, op=read_operator(op)),))),))
 
 
 ALIASES = {
@@ -141,11 +161,14 @@ WRONG: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("field", "op", "sent"), WRONG)
-def test_a_wrong_value_names_field_operator_and_what_would_do(field: str, op: str, sent: Any) -> None:
+def test_a_wrong_value_names_the_field_and_what_would_do_but_not_our_word_for_the_operator(
+    field: str, op: str, sent: Any
+) -> None:
     with pytest.raises(InvalidFilter) as caught:
         checked({"and": [{"field": field, "op": op, "value": sent}]})
-    assert caught.value.detail.startswith(field)
+    assert caught.value.detail.startswith(f"{field}: ")
     assert caught.value.hint
+    assert not re.search(r"\b(i?eq|gt)\b", caught.value.detail + caught.value.hint)
     assert caught.value.problems[0][0] == "/filter/and/0"
 
 
@@ -167,12 +190,12 @@ REFUSED: list[tuple[object, str]] = [
     ({"field": "id", "op": "between", "values": [None, None]}, "two values"),
     ({"field": "id", "op": "in", "values": []}, "one value or more"),
     ({"field": "id", "op": "isNull", "value": 1}, "no value"),
-    ({"field": "id", "op": "contains", "value": "1"}, "does not go with id"),
-    ({"field": "name", "op": "gt", "value": "a"}, "does not go with name"),
-    ({"field": "extra", "op": "eq", "value": "a"}, "does not go with extra"),
-    ({"field": "shape", "op": "eq", "value": "a"}, "does not go with shape"),
-    ({"field": "tags", "op": "eq", "value": "a"}, "does not go with tags"),
-    ({"field": "moments", "op": "contains", "value": "a"}, "does not go with moments"),
+    ({"field": "id", "op": "contains", "value": "1"}, "id: .*go with an integer field"),
+    ({"field": "name", "op": "gt", "value": "a"}, "name: .*go with a string field"),
+    ({"field": "extra", "op": "eq", "value": "a"}, "extra: .*go with a json field"),
+    ({"field": "shape", "op": "eq", "value": "a"}, "shape: .*go with a struct field"),
+    ({"field": "tags", "op": "eq", "value": "a"}, "tags: .*go with a list field"),
+    ({"field": "moments", "op": "contains", "value": "a"}, "moments: .*go with a list field"),
     ({"field": "taxId", "op": "eq", "value": "1"}, "masked"),
     ({"field": "id", "op": "in", "values": list(range(10_001))}, "more than"),
 ]
@@ -195,7 +218,28 @@ def test_an_unknown_operator_names_the_nearest() -> None:
     with pytest.raises(InvalidFilter) as caught:
         parse_filter({"field": "a", "op": "startswit", "value": "x"})
     assert caught.value.detail == "There is no operator 'startswit' for 'a'."
-    assert caught.value.hint.startswith("Did you mean starts_with?")
+    assert caught.value.hint.startswith("Did you mean startsWith? Operators: equals, notEquals, ")
+
+
+def test_operators_are_listed_by_names_that_every_api_takes() -> None:
+    names = spelled(Operator)
+    assert [read_operator(name) for name in names] == list(Operator)
+    assert {"in", "notIn", "isNull", "greaterThanOrEqual", "dateIs"} < set(names)
+    with pytest.raises(InvalidFilter) as caught:
+        checked({"field": "uid", "op": "gt", "value": rows.UIDS[0]})
+    assert caught.value.hint == "Operators of uid: equals, notEquals, in, notIn, isNull, isNotNull."
+
+
+def test_null_as_a_value_is_refused_in_nobodys_words() -> None:
+    with pytest.raises(InvalidFilter) as caught:
+        checked({"field": "stage", "op": "eq", "value": None})
+    told = ("stage: null is a wrong value.", "stage takes text; or ask whether it is null.")
+    assert (caught.value.detail, caught.value.hint) == told
+
+
+def test_elements_of_a_list_are_among_its_values_in_any_case() -> None:
+    tree = checked({"field": "labels", "op": "containsAny", "values": ["RED", "green"]})
+    assert tree == Condition("labels", Operator.CONTAINS_ANY, ("RED", "green"))
 
 
 def test_one_value_may_come_in_a_list_and_a_list_may_hold_one() -> None:

@@ -5,6 +5,7 @@ Where the page is silent:
 
 - Any dataset is exported by the name that its alias for `altafid` gives it, not only the three the page names.
 - Of the operators the page shows `equals` and `in`; docs/filters.md has the full list, whose other names are taken too.
+  Text is compared in any case, a field's listed values too; `equals` and `in` of an array ask for its elements.
   One value may come in `values`, one of several in `value`; nothing is split at commas.
 - A column without a `label` has the field's. A label in several languages is an object, `{"en": …, "es": …}`.
 - `type` is followed: `DATE` makes of an instant its day in the timezone, `STRING` plain text of anything. What a field
@@ -32,6 +33,7 @@ from offtake.errors import Forbidden, InvalidFilter, OfftakeError, UnknownField
 from offtake.model.access import Principal, require_role
 from offtake.model.dataset import FieldType, Sort
 from offtake.model.export import ExportRequest, FieldChoice
+from offtake.model.filter import Filter
 from offtake.model.ports import Stop
 from offtake.service.downloads import Download, open_download
 from offtake.service.names import dataset_called
@@ -149,6 +151,11 @@ class TabularExportRequest(LenientBody):
     include_all_custom_fields: bool | None = Field(None, alias="includeAllCustomFields")
     screen: str | None = Field(None, alias="uiScreenName", description="For the audit.", examples=["CONTACTS_TABLE"])
 
+    def to_filter(self) -> Filter | None:
+        """What every row must meet. Raises InvalidFilter."""
+        conditions = [each.plain() for each in self.filters or ()]
+        return parse_filter({"and": conditions}, any_case=True) if conditions else None
+
     def to_request(self, dataset: str, name: str) -> ExportRequest:
         """The wish for that dataset, whose file is called by that name. Raises InvalidFilter."""
         sort = self.view_state.sort
@@ -156,7 +163,7 @@ class TabularExportRequest(LenientBody):
             dataset,
             self.format.lower(),
             fields=tuple(column.to_choice() for column in self.view_state.columns),
-            filter=parse_filter({"and": [each.plain() for each in self.filters]}) if self.filters else None,
+            filter=self.to_filter(),
             sort=(Sort(sort.field, sort.direction is Direction.DESC),) if sort else None,
             locale=self.locale or None,
             timezone=self.timezone or None,
@@ -219,7 +226,7 @@ def conditions_named(filters: Sequence[FilterCondition]) -> Iterator[None]:
         if place is None:
             raise
         sent = filters[int(place[1])]
-        detail = f"{sent.field} {sent.operator}: {error.detail}"
+        detail = f"{sent.field} {sent.operator}: {error.detail.removeprefix(f'{sent.field}: ')}"
         raise type(error)(detail, hint=error.hint, pointer=pointer) from error
 
 

@@ -42,7 +42,7 @@ def resolve_range(
     found = _resolve(start, now, timezone, f"{where}/from"), _resolve(end, now, timezone, f"{where}/to", end=True)
     if found[0] is not None and found[1] is not None and found[1] < found[0]:
         raise InvalidRange(
-            f"The range ends ({found[1].isoformat()}) before it starts ({found[0].isoformat()}).",
+            f"The range ends ({end}) before it starts ({start}).",
             hint="Swap its ends.",
             pointer=where or "/to",
         )

@@ -14,7 +14,7 @@ from offtake.model.dataset import Field, FieldType, follow, inside
 from offtake.model.export import Column
 from offtake.model.filter import And, Condition, Filter, Not, Operator, Or, Value
 from offtake.query.nearest import did_you_mean
-from offtake.query.operators import Arity, arity_of, fitted, operators_for, read_operator
+from offtake.query.operators import Arity, arity_of, fitted, folded, operators_for, read_operator, spelled
 from offtake.query.values import EXPECTED, day_end, day_start, read_value
 
 MAX_DEPTH = 32
@@ -24,12 +24,26 @@ _KEYS = ("field", "op", "value", "values")
 _JOINTS = ("and", "or", "not")
 
 
-def parse_filter(body: object, pointer: str = "/filter") -> Filter:
+def parse_filter(body: object, pointer: str = "/filter", *, any_case: bool = False) -> Filter:
     """The unchecked tree of `{"field", "op", "value" | "values"}` and `{"and": […]}`, `{"or": […]}`, `{"not": …}`.
 
+    With `any_case`, text equals text in any case, whether it is compared with one value or with several.
     Raises InvalidFilter with a JSON pointer to what is wrong.
     """
-    return _parse(body, pointer, 1)
+    tree = _parse(body, pointer, 1)
+    return _in_any_case(tree) if any_case else tree
+
+
+def _in_any_case(tree: Filter) -> Filter:
+    match tree:
+        case And(items):
+            return And(tuple(map(_in_any_case, items)))
+        case Or(items):
+            return Or(tuple(map(_in_any_case, items)))
+        case Not(item):
+            return Not(_in_any_case(item))
+        case Condition(field, op, values):
+            return Condition(field, folded(op, len(values)), values)
 
 
 def _parse(body: object, pointer: str, depth: int) -> Filter:
@@ -133,7 +147,7 @@ def _measure(tree: Filter, pointer: str) -> None:
         if conditions > MAX_CONDITIONS or values > MAX_VALUES:
             raise InvalidFilter(
                 f"The filter has more than {MAX_CONDITIONS} conditions or {MAX_VALUES} values.",
-                hint="Use `in` with a list of values instead of many conditions.",
+                hint="Compare with a list of values instead of many conditions.",
                 pointer=pointer,
             )
 
@@ -161,8 +175,8 @@ def _check_condition(condition: Condition, gate: _Gate, pointer: str) -> Filter:
     op = fitted(given, field, len(condition.values))
     if op not in operators_for(field):
         raise InvalidFilter(
-            f"{given.value} does not go with {field.name}, which is {_a(field.type)}.",
-            hint=f"Operators of {field.name}: {', '.join(operators_for(field))}.",
+            f"{field.name}: the operator does not go with {_a(field.type)}.",
+            hint=f"Operators of {field.name}: {', '.join(spelled(operators_for(field)))}.",
             pointer=pointer,
         )
     _check_count(field, op, condition.values, pointer)
@@ -236,10 +250,10 @@ def _check_count(field: Field, op: Operator, values: Sequence[object], pointer: 
     count = len(values)
     fits = {Arity.NONE: count == 0, Arity.ONE: count == 1, Arity.SOME: count > 0, Arity.RANGE: count == 2}[arity]
     if op in _ONE_BY_ONE and count > MAX_CONDITIONS:
-        raise InvalidFilter(f"{field.name} {op.value}: more than {MAX_CONDITIONS} values.", pointer=pointer)
+        raise InvalidFilter(f"{field.name}: more than {MAX_CONDITIONS} values.", pointer=pointer)
     if not fits or (arity is Arity.RANGE and values[0] is None and values[1] is None):
         raise InvalidFilter(
-            f"{field.name} {op.value}: the operator takes {arity.value}, not {count}.",
+            f"{field.name}: the operator takes {arity.value}, not {count}.",
             hint="Give one value as `value`, several as `values`.",
             pointer=pointer,
         )
@@ -253,27 +267,27 @@ def _check_value(field: Field, op: Operator, value: object, zone: ZoneInfo, poin
         typed = read_value(type_, value, zone)
     except (ValueError, ArithmeticError, TypeError):
         shown = "null" if value is None else repr(value)[:60]
-        way_out = "Use is_null." if value is None else f"{field.name} takes {EXPECTED[type_]}."
-        raise InvalidFilter(f"{field.name} {op.value} {shown}: wrong value.", hint=way_out, pointer=pointer) from None
+        hint = f"{field.name} takes {EXPECTED[type_]}" + ("; or ask whether it is null." if value is None else ".")
+        raise InvalidFilter(f"{field.name}: {shown} is a wrong value.", hint=hint, pointer=pointer) from None
     if field.values and op in _LISTED:
         _check_listed(field, op, str(typed), pointer)
     return typed
 
 
+_EXACT = {Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN}
 _LISTED = {
-    *(Operator.EQ, Operator.NE, Operator.IN, Operator.NOT_IN, Operator.IEQ, Operator.INE),
-    *(Operator.CONTAINS_ANY, Operator.CONTAINS_ALL),
+    *_EXACT,
+    *(Operator.IEQ, Operator.INE, Operator.CONTAINS_ANY, Operator.CONTAINS_ALL),
 }
 
 
 def _check_listed(field: Field, op: Operator, value: str, pointer: str) -> None:
     if value in field.values:
         return
-    folds = op in (Operator.IEQ, Operator.INE)
-    if folds and value.casefold() in (known.casefold() for known in field.values):
+    if op not in _EXACT and value.casefold() in (known.casefold() for known in field.values):
         return
     raise InvalidFilter(
-        f"{field.name} {op.value} {value[:60]!r}: not one of its values.",
+        f"{field.name}: {value[:60]!r} is not one of its values.",
         hint=did_you_mean(value, field.values, "Values"),
         pointer=pointer,
     )
@@ -291,7 +305,7 @@ def _in_instants(name: str, op: Operator, values: tuple[Value, ...], zone: ZoneI
     if not any(days):
         return Condition(name, op, values)
     if len(days) > MAX_DEPTH * 3:
-        raise InvalidFilter(f"{name} {op.value}: too many days.", hint="Use `between`.", pointer=pointer)
+        raise InvalidFilter(f"{name}: too many days.", hint="Ask for a range of days.", pointer=pointer)
     return _DAYS[op](name, values, zone)
 
 

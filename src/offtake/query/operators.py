@@ -1,5 +1,6 @@
 """The operators: their other names, how many values each takes, and which go with which type."""
 
+from collections.abc import Iterable
 from enum import Enum
 from types import MappingProxyType
 
@@ -56,13 +57,29 @@ NAMES = MappingProxyType(
 """Every name of every operator, in lower case and without underscores."""
 
 
+_SHORT = {Operator.EQ, Operator.NE, Operator.IEQ, Operator.INE, Operator.ON, Operator.NOT_ON}
+_SHORT |= {Operator.GT, Operator.GTE, Operator.LT, Operator.LTE}
+
+
+def spelled(operators: Iterable[Operator]) -> list[str]:
+    """The operators as people of every API write them: `equals`, `notIn`, `isNull`."""
+    return [_spell(op) for op in operators]
+
+
+def _spell(op: Operator) -> str:
+    if op in _SHORT:
+        return _ALIASES[op].split()[0]
+    first, *others = op.value.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 def read_operator(name: str, pointer: str = "", field: str = "") -> Operator:
     """The operator of that name or alias, whatever its case; InvalidFilter names the nearest one, and the field."""
     found = NAMES.get(_plain(name.strip()))
     if found is None:
         raise InvalidFilter(
             f"There is no operator {name[:40]!r}" + (f" for {field[:80]!r}." if field else "."),
-            hint=did_you_mean(name, [op.value for op in Operator], "Operators"),
+            hint=did_you_mean(name, spelled(Operator), "Operators"),
             pointer=pointer,
         )
     return found
@@ -126,7 +143,16 @@ def operators_for(field: Field) -> tuple[Operator, ...]:
     return _BY_TYPE[field.type]
 
 
+_IN_ANY_CASE = {Operator.EQ: Operator.IEQ, Operator.IN: Operator.IEQ}
+_IN_ANY_CASE |= {Operator.NE: Operator.INE, Operator.NOT_IN: Operator.INE}
 _FOLDED_AS = {Operator.IEQ: Operator.IN, Operator.INE: Operator.NOT_IN}
+
+
+def folded(op: Operator, count: int = 1) -> Operator:
+    """The operator that compares in any case with so many values; of one that compares otherwise, itself."""
+    if op in (Operator.EQ, Operator.NE) and count != 1:
+        return op  # for these it is a mistake, and shall be found
+    return _IN_ANY_CASE.get(op, op)
 
 
 def fitted(op: Operator, field: Field, count: int = 1) -> Operator:
