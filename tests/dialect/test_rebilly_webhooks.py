@@ -76,7 +76,7 @@ def test_a_webhook_is_told_of_the_ends_of_exports_as_rebilly_tells(telling: Demo
     assert {name: export[name] for name in export if name != "_links"} == {
         name: done[name] for name in done if name != "_links"
     }
-    assert [link["rel"] for link in export["_links"]] == ["self", "user", "download", "signedLink"]
+    assert [link["rel"] for link in export["_links"]] == ["self", "user"]
     assert (second["eventType"], second["dataExportId"], second["fileId"]) == ("data-export-failed", failed["id"], None)
     assert [link["rel"] for link in second["_links"]] == ["dataExport"]
     ask(telling, "DELETE", f"/webhooks/{hook['id']}")

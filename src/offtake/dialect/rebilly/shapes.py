@@ -185,10 +185,10 @@ def failure_of(job: ExportJob) -> str | None:
 
 
 def export_answer(
-    runtime: Runtime, caller: Principal, job: ExportJob, places: Places, expand: Collection[str] = ()
+    runtime: Runtime, caller: Principal | None, job: ExportJob, places: Places, expand: Collection[str] = ()
 ) -> DataExport:
-    """The export as it is shown."""
-    file = offered_file(runtime, caller, job)
+    """The export as it is shown; to nobody in particular (None) without what leads to its file."""
+    file = None if caller is None else offered_file(runtime, caller, job)
     said: dict[str, Any] = dict(job.extra)
     answer: dict[str, Any] = {
         "id": job.public_id,
@@ -207,17 +207,17 @@ def export_answer(
     }
     known: Mapping[str, Callable[[], Any]] = {
         "user": lambda: user_json(job.owner.id, places),
-        "file": lambda: file and file_json(runtime, caller, job, file, places),
+        "file": lambda: file and caller and file_json(runtime, caller, job, file, places),
     }
     asked = {name: known[name]() for name in known if name in expand}
     return DataExport.model_validate(answer | ({"_embedded": asked} if asked else {}))
 
 
 def _links(
-    runtime: Runtime, caller: Principal, job: ExportJob, places: Places, file: Artifact | None
+    runtime: Runtime, caller: Principal | None, job: ExportJob, places: Places, file: Artifact | None
 ) -> list[dict[str, str]]:
     links = {"self": places.export(job), "user": places.user(job.owner.id)}
-    if file is not None:
+    if file is not None and caller is not None:
         links["download"] = places.download(job)
         links["signedLink"] = places.download(job, link_to(runtime, caller, job, LINK_S))
     return [{"rel": rel, "href": href} for rel, href in links.items()]
@@ -253,9 +253,12 @@ def file_json(runtime: Runtime, caller: Principal, job: ExportJob, file: Artifac
 
 
 def webhook_json(runtime: Runtime, job: ExportJob, event: Event) -> dict[str, Any]:
-    """What a webhook is told when an export has ended, however it stands since then."""
+    """What a webhook is told when an export has ended, however it stands since then: nothing that opens its file.
+
+    Whoever made the webhook need not be one who may read it.
+    """
     places = Places(runtime.public_url or "", f"/experimental/organizations/{quote(job.tenant)}", job.tenant)
-    export = export_answer(runtime, job.owner, job, places)
+    export = export_answer(runtime, None, job, places)
     status = "completed" if event is Event.EXPORT_SUCCEEDED else "failed"
     links = {"dataExport": places.export(job), **({"download": places.download(job)} if export.file_id else {})}
     return {
@@ -278,6 +281,7 @@ TITLES = {
     409: "Conflict",
     410: "Gone",
     413: "Content Too Large",
+    415: "Unsupported Media Type",
     422: "Unprocessable Entity",
     429: "Rate Limit Exceeded",
     500: "Internal Server Error",
