@@ -81,6 +81,12 @@ def test_a_rule_that_is_over_has_no_follower(db: AppDb) -> None:
     assert (follower_of(db, job), queue.turns) == (None, [])
 
 
+def test_a_rule_that_cannot_be_read_any_more_ends_the_series_and_the_job_ends(db: AppDb) -> None:
+    job = insert(db, recurrence=replace(DAILY, rrule="FREQ=FORTNIGHTLY"))
+    assert end(db, claim(db, job), ListedQueue())
+    assert follower_of(db, job) is None
+
+
 def test_a_job_that_ends_twice_is_followed_once(db: AppDb) -> None:
     queue = ListedQueue()
     job = insert(db, recurrence=DAILY)

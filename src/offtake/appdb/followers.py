@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from offtake.appdb.job_rows import write_job
 from offtake.appdb.tables import JOBS
+from offtake.errors import InvalidRequest
 from offtake.model.ids import new_id
 from offtake.model.job import ExportJob, JobState, Recurrence
 from offtake.model.ports import Queue, Turn
@@ -22,10 +23,13 @@ def next_instant(recurrence: Recurrence, since: datetime) -> datetime | None:
 
 def insert_follower(connection: sa.Connection, job: ExportJob, now: datetime, queue: Queue) -> None:
     """After a job that recurs, its follower, due at the next instant that is still to come; once, however often the
-    job ends."""
+    job ends. A series whose rule can no longer be read ends: its job must be able to."""
     if job.recurrence is None or job.follower_id is not None:
         return
-    due_at = next_instant(job.recurrence, max(now, job.due_at) + timedelta(microseconds=1))
+    try:
+        due_at = next_instant(job.recurrence, max(now, job.due_at) + timedelta(microseconds=1))
+    except InvalidRequest:
+        return
     if due_at is None:
         return
     follower = ExportJob(

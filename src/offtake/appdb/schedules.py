@@ -1,7 +1,7 @@
 """Schedules as the app database keeps them; every change names the version it was made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from offtake.model.schedule import (
     Timetable,
 )
 
+AT_ONCE = 1000  # ids in one question
 
 def insert_schedule(db: AppDb, schedule: Schedule) -> None:
     """Remember a new schedule. Raises Conflict if there is one of that id already."""
@@ -39,6 +40,16 @@ def find_schedule(db: AppDb, id_: str) -> Schedule | None:
     with db.read() as connection:
         row = connection.execute(sa.select(SCHEDULES).where(SCHEDULES.c.id == id_)).one_or_none()
     return None if row is None else _schedule(row)
+
+
+def find_schedules(db: AppDb, ids: Sequence[str]) -> Mapping[str, Schedule]:
+    """Those of the schedules that there are, by id."""
+    found: dict[str, Schedule] = {}
+    with db.read() as connection:
+        for first in range(0, len(ids), AT_ONCE):
+            some = SCHEDULES.c.id.in_(ids[first : first + AT_ONCE])
+            found |= {row.id: _schedule(row) for row in connection.execute(sa.select(SCHEDULES).where(some))}
+    return found
 
 
 def list_schedules(

@@ -4,11 +4,11 @@ Natively they are two, and stay so: the schedule is listed, paused and changed l
 own by an id in its `extra`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from offtake.appdb.schedules import list_schedules
+from offtake.appdb.schedules import find_schedules
 from offtake.errors import NotFound, OfftakeError
 from offtake.model.access import Principal, Scope, require
 from offtake.model.ids import new_id
@@ -25,7 +25,6 @@ from offtake.service.schedules import (
 )
 
 OWN = "schedule_id"
-EVERY = 1_000_000
 
 
 def create_timed(runtime: Runtime, principal: Principal, draft: Draft, timetable: Timetable | None) -> Definition:
@@ -66,11 +65,12 @@ def own_schedule(runtime: Runtime, principal: Principal, definition: Definition)
 
 
 def own_schedules(
-    runtime: Runtime, principal: Principal, definitions: Iterable[Definition]
+    runtime: Runtime, principal: Principal, definitions: Sequence[Definition]
 ) -> Mapping[str, Schedule | None]:
     """The same of many definitions, by their ids."""
     require(principal, Scope.REPORTS_READ)
-    every = list_schedules(runtime.appdb, principal.tenant, limit=EVERY)
+    ids = [each.draft.extra[OWN] for each in definitions if OWN in each.draft.extra]
+    every = find_schedules(runtime.appdb, ids).values()
     found = {(each.id, each.draft.definition_id): each for each in every}
     return {each.id: found.get((each.draft.extra.get(OWN, ""), each.id)) for each in definitions}
 
