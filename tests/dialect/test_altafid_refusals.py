@@ -1,6 +1,7 @@
 """Altafid's exports: who may have a file, and what is said when there is none."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,19 @@ def test_what_is_no_field_of_the_entity_is_an_invalid_column(demo: Demo, column:
 
 def test_a_column_asked_for_twice_is_invalid(demo: Demo) -> None:
     assert refusal(post(demo, wish("id", "id"))) == (400, "INVALID_COLUMN")
+
+
+def test_code_and_message_are_of_the_same_problem(demo: Demo) -> None:
+    answer = post(demo, {"viewState": {"columns": [{"id": "id"}]}, "filters": "all"})
+    assert refusal(answer) == (400, "INVALID_FORMAT")
+    assert answer.json()["message"].startswith("format is missing.")
+
+
+@pytest.mark.parametrize("label", ["First\0Name", {"en": "First\x1bName"}])
+def test_a_label_that_no_file_can_hold_is_an_invalid_column(demo: Demo, label: Any) -> None:
+    answer = post(demo, wish({"id": "firstName", "label": label}))
+    assert refusal(answer) == (400, "INVALID_COLUMN")
+    assert answer.json()["message"].startswith("A label holds a character that files cannot hold")
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,11 @@ def test_both_ends_of_a_range_are_in_it(office: Office) -> None:
         {"status": True},
         {"status": ["paid", None]},
         {"status": "\ud800"},
+        {"\ud800": None},
+        {"a\0b": None},
+        {"colour": None},
+        {"native": None},
+        {"a\0b": "open"},
         "paid",
         [],
     ],
@@ -111,6 +116,41 @@ def test_a_filter_that_makes_no_sense_is_refused(office: Office, filters: Any) -
     body = json.dumps({"name": "Ours", "source": "invoices", "filters": filters})
     answer = office.ask("POST", content=body, headers={"Content-Type": "application/json"})
     assert office.code(answer, 400) == "INVALID_FILTER"
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"status": "bogus"}, "status: 'bogus' is not one of its values. Values: "),
+        ({"status": 5}, "status: 5 is no value of it. It takes text."),
+        ({"status": None, "colour": None}, "invoices has no filter 'colour'. Filters: "),
+        (
+            {"date_from": "2026-05-31", "date_to": "2026-05-01"},
+            "The range ends (2026-05-01) before it starts (2026-05-31)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_told_in_the_words_that_were_sent(
+    office: Office, filters: Any, message: str
+) -> None:
+    answer = office.ask("POST", json={"name": "Ours", "source": "invoices", "filters": filters})
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_code_and_message_are_of_the_same_problem(office: Office) -> None:
+    for body, code, message in (
+        ({}, "INVALID_REQUEST", "name is missing."),
+        ({"name": "Ours"}, "INVALID_SOURCE", "source is missing."),
+        ({"name": "Ours", "source": "invoices", "description": "a\0b"}, "INVALID_REQUEST", "description holds NUL"),
+    ):
+        answer = office.ask("POST", json=body)
+        assert office.code(answer, 400) == code
+        assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_a_label_that_no_file_can_hold_is_refused(office: Office) -> None:
+    columns = [{"field": "status", "label": "State\0"}]
+    assert office.refused(columns=columns) == "INVALID_COLUMN"
 
 
 def test_a_value_of_another_type_is_refused(office: Office) -> None:

@@ -299,7 +299,12 @@ def render_error(error: OfftakeError, request: Request) -> tuple[int, Mapping[st
 def code_of(error: OfftakeError, places: Sequence[str]) -> str:
     """The page's word for the error, or else our own."""
     if error.code == "INVALID_REQUEST":
-        found = (code for place, code in CODES_BY_PLACE if any(map(place.fullmatch, places)))
+        # A message that is not the code's own tells the first problem, so the code does too.
+        found = (
+            code
+            for place, code in CODES_BY_PLACE
+            if any(map(place.fullmatch, places if code in MESSAGES else places[:1]))
+        )
         return next(found, error.code)
     return CODES.get(error.code, error.code)
 

@@ -265,7 +265,9 @@ def runnable_request(definition: Definition) -> ExportRequest:
 def _check_draft(runtime: Runtime, principal: Principal, draft: Draft, own_id: str = "") -> None:
     if not is_showable(draft.name) or len(draft.name) > LONGEST_NAME:
         raise InvalidRequest(f"name has 1 to {LONGEST_NAME} printable characters.", pointer="/name")
-    if len(draft.description) > LONGEST_DESCRIPTION or "\0" in draft.description:
+    if "\0" in draft.description:
+        raise InvalidRequest("description holds NUL, which no text does.", hint="Leave it out.", pointer="/description")
+    if len(draft.description) > LONGEST_DESCRIPTION:
         raise InvalidRequest(f"description has at most {LONGEST_DESCRIPTION} characters.", pointer="/description")
     if draft.members:
         _check_members(runtime, principal, draft.members, own_id)

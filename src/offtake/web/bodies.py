@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,23 +20,30 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 UNKNOWN_KEY = "unknown_key"
 LONGEST_TEXT = 1000
 MOST_LANGUAGES = 100
-HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+# What XML cannot hold, and so no spreadsheet either: XML 1.0 §2.2. JSON can carry half a surrogate pair.
+UNHOLDABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
-def _is_text(value: Any) -> bool:
-    """Whether a file can hold it: JSON can carry half a surrogate pair."""
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT and not HALF_A_PAIR.search(value)
+def _check_label(text: str) -> str:
+    if UNHOLDABLE.search(text):
+        raise ValueError("A label holds a character that files cannot hold, such as NUL")
+    return text
 
 
 def _read_label(value: Any) -> str | dict[str, str] | None:
+    if value is None:
+        return None
     texts = [*value, *value.values()] if isinstance(value, dict) and 0 < len(value) <= MOST_LANGUAGES else [value]
-    if value is not None and not all(map(_is_text, texts)):
+    if not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
         raise ValueError('A label is a text, or texts by language such as {"en": "Name", "es": "Nombre"}')
+    for text in texts:
+        _check_label(text)
     return value  # type: ignore[no-any-return]
 
 
+LabelText = Annotated[Text, AfterValidator(_check_label)]
 Label = Annotated[
     str | dict[str, str] | None, PlainValidator(_read_label, json_schema_input_type=str | dict[str, str] | None)
 ]

@@ -12,11 +12,11 @@ from offtake.model.export import DateRange, ExportRequest, FieldChoice
 from offtake.model.filter import And, Filter
 from offtake.model.saved import Draft
 from offtake.model.schedule import Timetable
-from offtake.service.datasets import DatasetView
+from offtake.service.datasets import DatasetView, FieldView
 from offtake.service.definitions import LONGEST_DESCRIPTION, LONGEST_NAME
 from offtake.service.schedules import LONGEST_RULE, read_timetable
 from offtake.service.wishes import match_any, which_rows
-from offtake.web.bodies import LenientBody, Text
+from offtake.web.bodies import LabelText, LenientBody, Text
 
 DIALECT = "optimaite"
 LONGEST_TOKEN_H, USUAL_TOKEN_H = 8760, 24
@@ -40,7 +40,7 @@ class ColumnBody(LenientBody):
     """A field, and what stands over it."""
 
     field: Text
-    label: Text | None = Field(None, description="If absent, the field's own.")
+    label: LabelText | None = Field(None, description="If absent, the field's own.")
 
 
 class ScheduleBody(LenientBody):
@@ -176,16 +176,23 @@ def read_filters(filters: Mapping[str, Any], dataset: DatasetView) -> Filter | N
     """Every key but those of dates, all of which must hold. Raises InvalidFilter."""
     found = []
     for key, value in filters.items():
-        if value is None or key in (*RANGE, DAY):
+        if key in (*RANGE, DAY):
             continue
         fields = [field for field in dataset.fields if field.name in (key, f"{key}_id", f"{key}_name")]
         if not fields:
             raise InvalidFilter(
                 f"{dataset.name} has no filter {key[:80]!r}.", hint=_ways_out(key, dataset), pointer=f"/filters/{key}"
             )
-        values: Sequence[Any] = value if isinstance(value, list) else [value]
-        found.append(match_any(fields, values, f"/filters/{key}"))
+        if value is not None:
+            found.append(_match(key, fields, value if isinstance(value, list) else [value]))
     return And(tuple(found)) if found else None
+
+
+def _match(key: str, fields: Sequence[FieldView], values: Sequence[Any]) -> Filter:
+    try:
+        return match_any(fields, values, f"/filters/{key}")
+    except InvalidFilter as error:
+        raise InvalidFilter(f"{key}: {error.detail}", hint=error.hint, pointer=f"/filters/{key}") from error
 
 
 def _ways_out(key: str, dataset: DatasetView) -> str:

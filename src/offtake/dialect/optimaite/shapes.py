@@ -87,11 +87,10 @@ def render(error: OfftakeError, _: Request) -> tuple[int, Mapping[str, Any]]:
 
 
 def _code(error: OfftakeError) -> str:
-    places = (pointer.split("/")[1] for pointer, _ in error.problems if "/" in pointer)
-    found = next((CODES_BY_PLACE[place] for place in places if place in CODES_BY_PLACE), None)
-    if found is not None and error.status == 422:
-        return found
-    return CODES.get(error.code, error.code)
+    # The message tells the first problem, so the code does too.
+    first = error.problems[0][0] if error.problems and error.status == 422 else ""
+    place = first.removeprefix("/").partition("/")[0]
+    return CODES_BY_PLACE.get(place) or CODES.get(error.code, error.code)
 
 
 def id_of(definition: Definition) -> str:
