@@ -74,7 +74,7 @@ OPERATIONS = {
 KEY = APIKeyHeader(name="REB-APIKEY", auto_error=False, scheme_name="SecretApiKey", description="A key: `ofk_…`")
 JWT = HTTPBearer(auto_error=False, scheme_name="JWT", description="A token, or a key: `ofk_…`")
 USUAL = refusals(401, 403, 404, 429, 500, 503)
-WRITING = refusals(409, 413, 422, 502, 504)
+WRITING = refusals(409, 413, 415, 422, 502, 504)
 
 INTEGER: dict[str, Any] = {"schema": {"type": "integer"}}
 PAGINATION = {f"Pagination-{name}": INTEGER for name in ("Total", "Limit", "Offset")}
