@@ -117,6 +117,17 @@ def test_a_schema_of_nobody_or_of_another_team_is_not_found(demo: Demo) -> None:
         assert answer.json()["message"].startswith("Schema not found")
 
 
+def test_an_id_is_read_in_any_case(demo: Demo) -> None:
+    answer = ask(demo, "GET", f"/{FINISHED.upper()}")
+    assert (answer.status_code, answer.json()["id"]) == (200, FINISHED)
+
+
+def test_a_parameter_without_a_value_counts_as_absent(demo: Demo) -> None:
+    names = ("page", "limit", "sort_by", "sort_order", "search", "created_after", "created_before", "fields", "include")
+    answer = ask(demo, "GET", "?" + "&".join(f"{name}=" for name in names))
+    assert (answer.status_code, answer.json()) == (200, ask(demo, "GET").json())
+
+
 def test_another_teams_export_is_not_found(demo: Demo) -> None:
     for method, path in (("GET", ""), ("GET", "/download"), ("DELETE", "")):
         assert ask(demo, method, f"/{FINISHED}{path}", "globex").status_code == 404

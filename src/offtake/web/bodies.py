@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -23,6 +24,17 @@ MOST_LANGUAGES = 100
 # What XML cannot hold, and so no spreadsheet either: XML 1.0 §2.2. JSON can carry half a surrogate pair.
 UNHOLDABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+WHOLE = re.compile("[+-]?[0-9]{1,30}")
+
+
+def _check_whole(text: Any) -> Any:
+    if isinstance(text, str) and not WHOLE.fullmatch(text):
+        raise PydanticCustomError("int_parsing", "no whole number")
+    return text
+
+
+# Of a query string: pydantic alone also reads 2.0 and 1_000.
+Whole = Annotated[int, BeforeValidator(_check_whole)]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 

@@ -8,6 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.datastructures import QueryParams
 
 from offtake.service.pages import KEEP_ALIVE_S, PAGE_SIZES
+from offtake.web.bodies import WHOLE, Whole
 
 # The smallest and the largest value of each number a query string holds.
 BOUNDS = {"limit": (0, PAGE_SIZES[-1]), "paginationTimeout": (60, KEEP_ALIVE_S[-1])}
@@ -26,12 +27,12 @@ class Body(BaseModel):
 class ResultQuery(Body):
     """Which page of a report's result, and how long the next one is to be there."""
 
-    limit: int = Field(
+    limit: Whole = Field(
         ge=_LOWEST_LIMIT,
         le=_HIGHEST_LIMIT,
         description="Records of a page of a raw data report; a page that follows is as large as the first.",
     )
-    pagination_timeout: int = Field(
+    pagination_timeout: Whole = Field(
         ge=_LOWEST_TIMEOUT,
         le=_HIGHEST_TIMEOUT,
         description="Seconds from now for which the remaining pages can be had.",
@@ -74,8 +75,7 @@ def bean_message(name: str, sent: QueryParams) -> str:
     text = sent.get(name)
     if text is None:
         return "must not be null"
-    try:
-        number = int(text)
-    except ValueError:
+    if not WHOLE.fullmatch(text):
         return "must be a whole number"
+    number = int(text)
     return f"must be greater than or equal to {low}" if number < low else f"must be less than or equal to {high}"

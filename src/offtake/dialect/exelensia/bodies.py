@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from offtake.errors import InvalidRequest
 from offtake.model.dataset import Sort
@@ -132,6 +132,12 @@ class ExportsQuery(StrictBody):
     created_before: Instant | None = None
     fields: Annotated[Text | None, Field(description="Names of fields, with commas between.")] = None
     include: Annotated[Text | None, Field(description="`schema`.")] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, sent: Any) -> Any:
+        """A parameter without a value counts as absent."""
+        return {name: text for name, text in sent.items() if text != ""} if isinstance(sent, Mapping) else sent
 
     @property
     def offset(self) -> int:

@@ -125,9 +125,9 @@ async def get_file(request: Request, export_id: str, filename: str, token: Asked
 
 
 def find_own(runtime: Runtime, caller: Principal, export_id: str) -> ExportJob:
-    """The team's export of that id. Raises NotFound in the words of the page."""
+    """The team's export of that id, in any case. Raises NotFound in the words of the page."""
     try:
-        return find_external_export(runtime, caller, NAME, export_id)
+        return find_external_export(runtime, caller, NAME, export_id.lower())
     except NotFound as error:
         raise NotFound("Export not found", hint=error.hint) from error
 
