@@ -28,7 +28,8 @@ def find_external_export(runtime: Runtime, principal: Principal, dialect: str, e
     job = table.find_external_job(runtime.appdb, principal.tenant, dialect, external_id.replace("\0", ""))
     if job is None:
         raise NotFound("There is no such export.", hint="List the exports to see their ids.")
-    current_trail().dataset = job.request.dataset
+    trail = current_trail()
+    trail.dataset, trail.thing = job.request.dataset, job.id
     return job
 
 

@@ -217,7 +217,7 @@ def answer_with(request: Request, caller: Principal, job: ExportJob, expand: str
 
 def places_of(request: Request) -> Places:
     """Where things are, at the prefix that was asked."""
-    prefix = re.split("/(?:data-exports|users|files)(?:/|$)", request.scope["path"], maxsplit=1)[0]
+    prefix = re.split("/(?:data-exports|users|files)(?:/|$)", request.scope["route"].path, maxsplit=1)[0]
     return Places(absolute_url(request, ""), prefix, request.path_params.get("org"))
 
 

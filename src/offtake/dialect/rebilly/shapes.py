@@ -147,12 +147,12 @@ class DataExport(Answer):
 
 
 class Places:
-    """Where things are, as whoever asks reaches them. `base` ends before the prefix, which may name an organization."""
+    """Where things are, as whoever asks reaches them. `base` ends before the prefix, which may hold `{org}`."""
 
     def __init__(self, base: str, prefix: str, organization: str | None) -> None:
-        self._exports = f"{base}{prefix}/data-exports"
-        self._files = f"{base}{f'/organizations/{quote(organization)}' if organization else ''}/files"
-        self._users = f"{base}{prefix}/users"
+        named = f"/organizations/{quote(organization, safe='')}" if organization else ""
+        below = base + prefix.replace("/organizations/{org}", named)
+        self._exports, self._users, self._files = f"{below}/data-exports", f"{below}/users", f"{base}{named}/files"
 
     def export(self, job: ExportJob) -> str:
         """The export."""
@@ -257,7 +257,7 @@ def webhook_json(runtime: Runtime, job: ExportJob, event: Event) -> dict[str, An
 
     Whoever made the webhook need not be one who may read it.
     """
-    places = Places(runtime.public_url or "", f"/experimental/organizations/{quote(job.tenant)}", job.tenant)
+    places = Places(runtime.public_url or "", "/experimental/organizations/{org}", job.tenant)
     export = export_answer(runtime, None, job, places)
     status = "completed" if event is Event.EXPORT_SUCCEEDED else "failed"
     links = {"dataExport": places.export(job), **({"download": places.download(job)} if export.file_id else {})}
