@@ -26,6 +26,7 @@ from offtake.model.schedule import (
 
 AT_ONCE = 1000  # ids in one question
 
+
 def insert_schedule(db: AppDb, schedule: Schedule) -> None:
     """Remember a new schedule. Raises Conflict if there is one of that id already."""
     try:
