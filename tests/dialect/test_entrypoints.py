@@ -51,6 +51,16 @@ def test_every_dialect_has_its_document_and_its_page(demo: Demo, entrypoint: Ent
     assert f'data-spec="../openapi/{entrypoint.name}.json"' in page.text
 
 
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS, ids=lambda one: one.name)
+def test_a_route_that_is_not_there_leads_to_the_dialects_own_page(demo: Demo, entrypoint: Entrypoint) -> None:
+    paths = [route.path for router in entrypoint.routers for route in router.routes if isinstance(route, APIRoute)]
+    path = re.sub(r"\{[^}]*\}", "x", min(paths, key=len)) + "/no/such/thing"
+    answer = demo.client.get(path, headers={"Authorization": f"Bearer {demo.keys['admin']}"})
+    assert answer.status_code == 404
+    told = re.findall(r"/docs[/a-z]*", answer.text)
+    assert set(told) <= {f"/docs/{entrypoint.name}"}
+
+
 def test_dialects_know_nothing_of_each_other() -> None:
     folder = Path(__file__).parents[2] / "src/offtake/dialect"
     names = {entrypoint.name for entrypoint in ENTRYPOINTS}

@@ -84,7 +84,8 @@ def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     async def shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return refuse(site_of(request).entrypoints, request, from_validation(error.errors(), error.body))
+        known = from_validation(error.errors(), error.body, docs_of(request))
+        return refuse(site_of(request).entrypoints, request, known)
 
     async def bug(request: Request, _: Exception) -> Response:
         return refuse(site_of(request).entrypoints, request, unexpected())
@@ -93,6 +94,13 @@ def install_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
     app.add_exception_handler(HTTPException, framework)
     app.add_exception_handler(RequestValidationError, shape)
     app.add_exception_handler(Exception, bug)
+
+
+def docs_of(request: Request) -> str:
+    """The address of the page about the API that was called."""
+    entrypoints = site_of(request).entrypoints
+    own = entrypoint_of(entrypoints, request.scope["path"])
+    return "/docs" if own is entrypoints[-1] else f"/docs/{own.name}"
 
 
 def allowed_methods(entrypoints: Sequence[Entrypoint], routes: Sequence[BaseRoute], path: str) -> str:
@@ -113,7 +121,7 @@ def from_framework(
         case 404:
             entrypoints, path = site_of(request).entrypoints, request.scope["path"]
             has_slash = path.endswith("/") and allowed_methods(entrypoints, routes, path.removesuffix("/"))
-            hint = "Leave the slash at its end out." if has_slash else "See /docs for every route."
+            hint = "Leave the slash at its end out." if has_slash else f"See {docs_of(request)} for every route."
             return NotFound("There is nothing at this address.", hint=hint)
         case 405:
             return MethodNotAllowed(f"{request.method} does not work here.", hint=f"Use {headers['Allow']}.")
@@ -124,12 +132,12 @@ def from_framework(
     return InvalidRequest("The body cannot be read.", hint="Send JSON in UTF-8.")
 
 
-def from_validation(errors: Sequence[Mapping[str, Any]], body: Any) -> InvalidRequest | UnsupportedMediaType:
-    """Pydantic's findings with JSON pointers (RFC 6901)."""
+def from_validation(errors: Sequence[Mapping[str, Any]], body: Any, docs: str) -> InvalidRequest | UnsupportedMediaType:
+    """Pydantic's findings with JSON pointers (RFC 6901); `docs` is the page that shows what bodies hold."""
     if isinstance(body, bytes) and body:
         return UnsupportedMediaType("The body is not JSON.", hint="Send it with Content-Type: application/json.")
     problems = [_problem(error) for error in errors]
-    return InvalidRequest(problems[0][1], hint="See /docs for the shape of every body.", problems=problems)
+    return InvalidRequest(problems[0][1], hint=f"See {docs} for the shape of every body.", problems=problems)
 
 
 def _problem(error: Mapping[str, Any]) -> tuple[str, str]:

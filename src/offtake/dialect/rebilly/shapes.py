@@ -1,6 +1,5 @@
 """How exports, files and errors look."""
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
-from offtake.dialect.rebilly.bodies import NAME, write_time
+from offtake.dialect.rebilly.bodies import write_time
 from offtake.errors import OfftakeError, RowLimitExceeded
 from offtake.model.access import Principal
 from offtake.model.dataset import Field as Column
@@ -333,7 +332,7 @@ def render(error: OfftakeError, request: Request) -> tuple[int, Mapping[str, Any
         detail = f"{matched} records match; at most {allowed} can be exported"
         counts = {"matchedRecords": matched, "maxRecords": allowed}
         return 422, _problem(422, detail, "data-export-limit-exceeded", "Data export limit exceeded") | counts
-    hint = re.sub(r"/docs\b", f"/docs/{NAME}", error.hint.replace("x-api-key", "REB-APIKEY"))
+    hint = error.hint.replace("x-api-key", "REB-APIKEY")
     body = _problem(error.status, f"{error.detail} {hint}".strip())
     if error.status == 422:
         places = PLACES | (ARGUMENTS if request.method in ("POST", "PUT") else {})
