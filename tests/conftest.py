@@ -1,5 +1,6 @@
 """Fixtures every folder may use: the real servers, started once a session and ended with it."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -22,6 +23,11 @@ for part in ("connect", "read", "write", "pool"):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let `make test-slow` draw more examples."""
     call_drawn_slow(items)
+
+
+def pytest_unconfigure() -> None:
+    """Let go of what hypothesis keeps alive: DuckDB would tell at the very end of a hundred leaks that are none."""
+    gc.callbacks.clear()
 
 
 @pytest.fixture(scope="session")

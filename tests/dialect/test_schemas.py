@@ -24,4 +24,5 @@ def find_untruths(demo: Demo, entrypoint: Entrypoint, folder: Path, *options: st
 def test_made_up_requests_of_clients_get_only_documented_answers(
     demo: Demo, entrypoint: Entrypoint, tmp_path: Path
 ) -> None:
-    assert not find_untruths(demo, entrypoint, tmp_path, "--max-examples=100")
+    found = find_untruths(demo, entrypoint, tmp_path, "--max-examples=100")
+    assert not found, found

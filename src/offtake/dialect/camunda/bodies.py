@@ -12,7 +12,7 @@ from offtake.web.bodies import WHOLE, Whole
 
 # The smallest and the largest value of each number a query string holds.
 BOUNDS = {"limit": (0, PAGE_SIZES[-1]), "paginationTimeout": (60, KEEP_ALIVE_S[-1])}
-MOST_REPORTS = 1000
+MOST_REPORTS = 500
 
 _LOWEST_LIMIT, _HIGHEST_LIMIT = BOUNDS["limit"]
 _LOWEST_TIMEOUT, _HIGHEST_TIMEOUT = BOUNDS["paginationTimeout"]
