@@ -1,5 +1,6 @@
 """Where tests hand in exports over HTTP: a served runtime whose jobs run when they are told to, at a time tests set."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -119,3 +120,21 @@ def open_desk(
 def told(answer: httpx2.Response) -> tuple[int, str]:
     """Status and code of a refusal."""
     return answer.status_code, answer.json()["code"]
+
+
+@contextmanager
+def working(runtime: Runtime) -> Iterator[None]:
+    """Somebody runs the jobs."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            run_turns(runtime)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()

@@ -5,39 +5,17 @@ import os
 import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from api.desk import run_turns
+from api.desk import working
 from offtake.errors import ERRORS
-from offtake.service.runtime import Runtime
 from sites import FakeSource, bearer, few, make_key, make_runtime, serve
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHELL = re.findall(r"^```sh\n(.*?)^```", (DOCS / "api.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
-
-
-@contextmanager
-def working(runtime: Runtime) -> Iterator[None]:
-    """Somebody runs the jobs."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.05):
-            run_turns(runtime)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        worker.join()
 
 
 @pytest.mark.parametrize("script", SHELL)

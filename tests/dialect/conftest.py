@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from api.desk import run_turns
+from api.desk import run_turns, working
 from offtake.app import build_runtime
 from offtake.service.runtime import Runtime
 from offtake.settings import load_settings
@@ -53,19 +52,8 @@ class Demo:
 @contextmanager
 def at_work(demo: Demo) -> Iterator[None]:
     """Jobs run by themselves, a moment after they were asked for, while the block runs."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(0.1):
-            demo.run()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
+    with working(demo.runtime):
         yield
-    finally:
-        over.set()
-        worker.join()
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from offtake.service.names import dataset_called
 from offtake.service.trail import current_trail
 from offtake.service.wishes import parse_filter
 from offtake.web.auth import Caller
-from offtake.web.bodies import Label, LenientBody, Text
+from offtake.web.bodies import Label, LenientBody, Text, utc_text
 from offtake.web.entrypoint import Entrypoint
 from offtake.web.responses import stream_response
 from offtake.web.site import site_of
@@ -285,7 +285,7 @@ def render_error(error: OfftakeError, request: Request) -> tuple[int, Mapping[st
     problems = [{"field": place_of(pointer), "message": detail} for pointer, detail in error.problems]
     code = code_of(error, [problem["field"] for problem in problems])
     body: dict[str, Any] = {
-        "timestamp": f"{site_of(request).runtime.now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        "timestamp": utc_text(site_of(request).runtime.now(), "milliseconds"),
         "status": status,
         "error": HTTPStatus(status).phrase,
         "code": code,

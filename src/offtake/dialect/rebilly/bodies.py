@@ -18,7 +18,7 @@ from offtake.service.exports import Submission
 from offtake.service.names import dataset_called
 from offtake.service.runtime import Runtime
 from offtake.service.wishes import read_filter_text
-from offtake.web.bodies import LenientBody, Text
+from offtake.web.bodies import LenientBody, Text, utc_text
 
 NAME = "rebilly"
 PART_ROWS = 1_000_000
@@ -166,7 +166,7 @@ class DataExportBody(LenientBody):
             "arguments": arguments.model_dump(exclude_none=True),
             "emailNotification": list(self.email_notification or ()),
             "fields": list(self.fields or ()),
-            "recurring": recurrence and {"instruction": recurrence.rrule, "start": write_time(recurrence.start)},
+            "recurring": recurrence and {"instruction": recurrence.rrule, "start": utc_text(recurrence.start)},
             "dateRange": dates and {**dates.model_dump(exclude_none=True), "field": dates.field or CREATED},
         }
 
@@ -184,11 +184,6 @@ def read_sort(text: str | None) -> tuple[Sort, ...] | None:
     """`-createdTime,id` as an order."""
     words = [word.strip() for word in (text or "").split(",")]
     return tuple(Sort(word.removeprefix("-"), word.startswith("-")) for word in words if word) or None
-
-
-def write_time(moment: datetime) -> str:
-    """`2019-08-24T14:15:22Z`."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class ListQuery(LenientBody):

@@ -47,7 +47,7 @@ from offtake.web.entrypoint import Entrypoint
 from offtake.web.links import find_linked
 from offtake.web.responses import run_stoppable
 from offtake.web.site import site_of
-from offtake.web.spec import refusals
+from offtake.web.spec import fetch_answers, refusals
 
 PREFIXES = (
     "",
@@ -79,10 +79,6 @@ WRITING = refusals(409, 413, 415, 422, 502, 504)
 INTEGER: dict[str, Any] = {"schema": {"type": "integer"}}
 PAGINATION = {f"Pagination-{name}": INTEGER for name in ("Total", "Limit", "Offset")}
 LOCATION = {"Location": {"schema": {"type": "string"}}}
-BYTES: dict[str, Any] = {
-    "description": "The file.",
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-}
 
 
 def admit(
@@ -303,10 +299,7 @@ def files_at(prefix: str) -> APIRouter:
     gone = refusals(409, 410)
     router.get("/{id}", responses={**USUAL, **gone})(get_file)
     fetched = {
-        200: BYTES,
-        206: {**BYTES, "description": "The asked-for range of it, or several."},
-        307: {"description": "It is fetched from the store itself.", "headers": LOCATION},
-        304: {"description": "Not changed."},
+        **fetch_answers("application/octet-stream"),
         **USUAL,
         **gone,
         **refusals(412, 416, 422, 502),

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import Request
 
-from offtake.dialect.rebilly.bodies import write_time
 from offtake.errors import OfftakeError, RowLimitExceeded
 from offtake.model.access import Principal
 from offtake.model.dataset import Field as Column
@@ -17,6 +16,7 @@ from offtake.model.delivery import Event
 from offtake.model.job import Artifact, ExportJob, JobState
 from offtake.service.links import Link, link_to, offered_file
 from offtake.service.runtime import Runtime
+from offtake.web.bodies import utc_text
 
 LINK_S = 3600
 STATES: Mapping[str, str] = {
@@ -197,9 +197,9 @@ def export_answer(
         "userId": job.owner.id,
         "fileId": None if job.artifact is None else job.id,
         "recordCount": job.rows,
-        "scheduledTime": write_time(job.as_of),
-        "createdTime": write_time(job.created_at),
-        "updatedTime": write_time(job.updated_at),
+        "scheduledTime": utc_text(job.as_of),
+        "createdTime": utc_text(job.created_at),
+        "updatedTime": utc_text(job.updated_at),
         "status": state_of(runtime, job),
         "failureReason": failure_of(job),
         "_links": _links(runtime, caller, job, places, file),
@@ -234,7 +234,7 @@ def file_json(runtime: Runtime, caller: Principal, job: ExportJob, file: Artifac
         "download": places.download(job),
         "signedLink": places.download(job, link_to(runtime, caller, job, LINK_S)),
     }
-    made = write_time(job.updated_at)
+    made = utc_text(job.updated_at)
     return {
         "id": job.id,
         "name": file.filename,
